@@ -1,0 +1,159 @@
+//! What admin publishes down the access feed: roles, tenants, orders to breakers.
+//!
+//! Of a tenant's role only permissions that are a tenant's in this version are published: one that became the platform's since
+//! it was put into the role must not open the platform.
+
+use std::sync::Arc;
+
+use logicore::{
+    api::{mesh as pb, policy::Scope as PbScope},
+    feed::Producer,
+    ids::{RoleName, TenantId},
+    policy::Scope,
+};
+
+use crate::{
+    app::{Gateway, Gateways},
+    permissions::Catalogue,
+    roles::{BUILT_IN, BuiltIn, Role},
+    tenants::Tenant,
+};
+
+/// Something that watchers shall know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A role is so now.
+    Role(Role),
+    /// A role is gone.
+    RoleGone(TenantId, RoleName),
+    /// A tenant is so now.
+    Tenant(Tenant),
+    /// A breaker shall close; the number grows with every order.
+    BreakerReset(String, u64),
+    /// An order is so old that everybody has it.
+    BreakerResetGone(String),
+}
+
+/// Where committed changes are told.
+pub trait Publish: std::fmt::Debug + Send + Sync {
+    /// Tells of a committed change, in commit order.
+    fn publish(&self, revision: u64, facts: Vec<Fact>);
+}
+
+/// Turns facts into resources of the feed.
+#[derive(Debug)]
+pub struct Publisher {
+    producer: Arc<Producer>,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Publisher {
+    /// Starts admin's side of the feed at (`epoch`, `head`) with these facts, and the built-in roles.
+    #[must_use]
+    pub fn new(catalogue: Arc<Catalogue>, epoch: &str, head: u64, facts: &[Fact]) -> Self {
+        let stored = facts.iter().filter_map(|fact| resource(&catalogue, fact));
+        let resources = BUILT_IN.iter().map(built_in).chain(stored).collect();
+        let producer = Producer::new("admin", epoch.to_owned(), head, resources);
+        Self { producer, catalogue }
+    }
+
+    /// The producer behind it.
+    #[must_use]
+    pub fn producer(&self) -> &Arc<Producer> {
+        &self.producer
+    }
+}
+
+impl Publish for Publisher {
+    fn publish(&self, revision: u64, facts: Vec<Fact>) {
+        let upserts = facts
+            .iter()
+            .filter_map(|fact| resource(&self.catalogue, fact))
+            .collect();
+        let removed = facts.iter().filter_map(gone).collect();
+        self.producer.publish(revision, upserts, removed);
+    }
+}
+
+impl Gateways for Publisher {
+    fn connected(&self) -> Vec<Gateway> {
+        let watchers = self.producer.watchers().into_iter();
+        watchers
+            .filter(|w| matches!(w.role.as_str(), "gateway" | "all"))
+            .map(|w| Gateway {
+                id: w.id,
+                breakers: w.breakers,
+            })
+            .collect()
+    }
+}
+
+fn resource(catalogue: &Catalogue, fact: &Fact) -> Option<pb::Resource> {
+    let (key, kind) = match fact {
+        Fact::Role(role) => (role_key(&role.tenant, &role.name), role_kind(catalogue, role)),
+        Fact::Tenant(tenant) => (
+            format!("tenant/{}", tenant.id),
+            pb::resource::Kind::Tenant(pb::Tenant {
+                id: tenant.id.to_string(),
+                suspended: tenant.suspended,
+            }),
+        ),
+        Fact::BreakerReset(breaker, order) => (
+            reset_key(breaker),
+            pb::resource::Kind::BreakerReset(pb::BreakerReset {
+                breaker: breaker.clone(),
+                order: *order,
+            }),
+        ),
+        Fact::RoleGone(..) | Fact::BreakerResetGone(_) => return None,
+    };
+    Some(pb::Resource { key, kind: Some(kind) })
+}
+
+fn gone(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::RoleGone(tenant, name) => Some(role_key(tenant, name)),
+        Fact::BreakerResetGone(breaker) => Some(reset_key(breaker)),
+        Fact::Role(_) | Fact::Tenant(_) | Fact::BreakerReset(..) => None,
+    }
+}
+
+fn role_kind(catalogue: &Catalogue, role: &Role) -> pb::resource::Kind {
+    let permissions = role.permissions.iter();
+    pb::resource::Kind::Role(pb::RoleGrant {
+        tenant: role.tenant.to_string(),
+        name: role.name.to_string(),
+        permissions: permissions
+            .filter(|p| catalogue.scope(p) == Some(Scope::Tenant))
+            .cloned()
+            .collect(),
+        all_of: PbScope::Unspecified.into(),
+    })
+}
+
+fn built_in(role: &BuiltIn) -> pb::Resource {
+    let all_of = match role.all_of {
+        None => PbScope::Unspecified,
+        Some(Scope::Tenant) => PbScope::Tenant,
+        Some(Scope::Platform) => PbScope::Platform,
+    };
+    let grant = pb::RoleGrant {
+        tenant: String::new(),
+        name: role.name.to_owned(),
+        permissions: Vec::new(),
+        all_of: all_of.into(),
+    };
+    pb::Resource {
+        // No tenant is called `*`.
+        key: format!("role/*/{}", role.name),
+        kind: Some(pb::resource::Kind::Role(grant)),
+    }
+}
+
+fn role_key(tenant: &TenantId, name: &RoleName) -> String {
+    format!("role/{tenant}/{name}")
+}
+
+fn reset_key(breaker: &str) -> String {
+    format!("breaker_reset/{breaker}")
+}

@@ -1,0 +1,100 @@
+//! What HTTP itself asks of every answer: the host names that are served, CORS, and security headers.
+//!
+//! Everything is worked out once, when the layer is made. Native gRPC is left alone, but for the host: a browser cannot
+//! speak it, so headers for browsers would be bytes for nothing on every call.
+
+mod cors;
+mod headers;
+mod host;
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, header};
+use logicore::{Error, server::HttpService, settings::Settings};
+use tonic::{Status, body::Body};
+use tower::{Service, util::BoxCloneSyncService};
+
+use crate::rest::http_error;
+
+/// The rules of one listener.
+#[derive(Debug)]
+struct Rules {
+    hosts: host::Hosts,
+    cors: cors::Cors,
+    headers: headers::Headers,
+}
+
+/// Wraps the whole gateway: refuses foreign `Host` names, answers CORS preflights, adds the headers to every answer.
+#[must_use]
+pub fn wrap(settings: &Settings, inner: HttpService) -> HttpService {
+    let rules = Rules {
+        hosts: host::Hosts::new(settings),
+        cors: cors::Cors::new(&settings.cors),
+        headers: headers::Headers::new(settings.tls.is_some()),
+    };
+    BoxCloneSyncService::new(HttpRules {
+        rules: Arc::new(rules),
+        inner,
+    })
+}
+
+#[derive(Clone, Debug)]
+struct HttpRules {
+    rules: Arc<Rules>,
+    inner: HttpService,
+}
+
+impl Service<Request<Body>> for HttpRules {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let refused = self.rules.hosts.check(&request);
+        if is_native_grpc(&request) {
+            return match refused {
+                Ok(()) => self.inner.call(request),
+                Err(error) => Box::pin(async { Ok(Status::from(error).into_http()) }),
+            };
+        }
+        let rules = self.rules.clone();
+        let origin = rules.cors.allowed(request.headers());
+        let early = match refused {
+            Err(error) => Some(misdirected(error)),
+            Ok(()) => rules.cors.preflight(&request),
+        };
+        // The service is called here, where it is ready, and only its future is awaited.
+        let answer = early.is_none().then(|| self.inner.call(request));
+        Box::pin(async move {
+            let mut answer = match (early, answer) {
+                (Some(early), _) => early,
+                (None, Some(answer)) => answer.await?,
+                (None, None) => unreachable!("one of both is there"),
+            };
+            rules.headers.add(answer.headers_mut());
+            rules.cors.add(origin, answer.headers_mut());
+            Ok(answer)
+        })
+    }
+}
+
+fn is_native_grpc(request: &Request<Body>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(|v| v.as_bytes());
+    content_type.is_some_and(|t| t.starts_with(b"application/grpc") && !t.starts_with(b"application/grpc-web"))
+}
+
+fn misdirected(error: Error) -> Response<Body> {
+    http_error(error)
+}
+
+#[cfg(test)]
+mod tests;

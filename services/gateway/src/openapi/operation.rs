@@ -1,0 +1,181 @@
+//! One binding as an OpenAPI operation.
+
+use logicore::policy::{Access, Method, Scope};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value, json};
+
+use super::{
+    comments::{Comments, summary},
+    examples,
+    paths::Place,
+    schema::{Schemas, reference},
+};
+use crate::rest::{Binding, BodyRule, scalar::fits_text};
+
+/// Deepest message that a query parameter is looked for in.
+const QUERY_DEPTH: usize = 4;
+
+pub(super) fn operation(
+    binding: &Binding,
+    place: &Place,
+    policy: Option<&Method>,
+    comments: &Comments,
+    schemas: &mut Schemas<'_>,
+) -> Value {
+    let method = &binding.method;
+    let about = comments.of_method(method);
+    let mut operation = json!({
+        "operationId": operation_id(binding),
+        "summary": summary(about),
+        "tags": [method.parent_service().name()],
+        "responses": responses(binding, policy, schemas),
+    });
+    let mut parameters = path_parameters(binding, place, comments);
+    parameters.extend(query_parameters(binding, comments, schemas));
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(body) = request_body(binding, schemas) {
+        operation["requestBody"] = body;
+    }
+    secure(&mut operation, about, policy);
+    operation
+}
+
+/// Unique, and the same however many bindings a method has: the second one is numbered.
+fn operation_id(binding: &Binding) -> String {
+    let method = &binding.method;
+    let base = format!("{}_{}", method.parent_service().name(), method.name());
+    match binding.index {
+        0 => base,
+        n => format!("{base}_{}", n + 1),
+    }
+}
+
+fn secure(operation: &mut Value, about: &str, policy: Option<&Method>) {
+    let access = policy.map_or(&Access::Denied, |p| &p.access);
+    let reach = match policy.map(|p| p.scope) {
+        Some(Scope::Platform) => ", which only operators hold",
+        _ => "",
+    };
+    let needs = match access {
+        Access::Public => "Needs no token.".to_owned(),
+        Access::Authenticated => "Needs an access token.".to_owned(),
+        Access::Permission(p) => format!("Needs the permission `{p}`{reach}."),
+        Access::SelfOrPermission(p) => format!("Needs the permission `{p}`{reach}, unless callers ask for themselves."),
+        Access::Internal(_) | Access::Denied => "Cannot be called.".to_owned(),
+    };
+    operation["description"] = format!("{about}\n\n{needs}").trim().into();
+    if *access != Access::Public {
+        operation["security"] = json!([{"bearer": []}]);
+    }
+    if let Some(permission) = policy.and_then(Method::permission) {
+        operation["x-logicore-permission"] = permission.into();
+    }
+}
+
+fn path_parameters(binding: &Binding, place: &Place, comments: &Comments) -> Vec<Value> {
+    let parameter = |(name, variable): &(String, Option<usize>)| {
+        let about = variable.map_or("", |v| binding.variables[v].last().map_or("", |f| comments.of_field(f)));
+        json!({"name": name, "in": "path", "required": true, "description": about, "schema": {"type": "string"}})
+    };
+    place.parameters.iter().map(parameter).collect()
+}
+
+/// Every field that neither path nor body binds and that can stand in a query.
+fn query_parameters(binding: &Binding, comments: &Comments, schemas: &mut Schemas<'_>) -> Vec<Value> {
+    let mut leaves = Vec::new();
+    if binding.body != BodyRule::Whole {
+        collect(&binding.method.input(), &mut Vec::new(), &mut leaves);
+    }
+    let free = |path: &&Vec<FieldDescriptor>| {
+        let bound = binding.variables.contains(path);
+        !bound && !matches!(&binding.body, BodyRule::Field(f) if path[0] == *f)
+    };
+    let mut parameters = Vec::new();
+    for path in leaves.iter().filter(free) {
+        let last = path.last().expect("a leaf has a field");
+        let name: Vec<_> = path.iter().map(|f| f.json_name()).collect();
+        parameters.push(json!({
+            "name": name.join("."), "in": "query", "description": comments.of_field(last), "schema": schemas.field(last),
+        }));
+    }
+    parameters
+}
+
+fn collect(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, leaves: &mut Vec<Vec<FieldDescriptor>>) {
+    for field in message.fields() {
+        path.push(field.clone());
+        match field.kind() {
+            _ if field.is_map() => {}
+            _ if fits_text(&field) => leaves.push(path.clone()),
+            Kind::Message(m) if !field.is_list() && path.len() < QUERY_DEPTH => collect(&m, path, leaves),
+            _ => {}
+        }
+        path.pop();
+    }
+}
+
+fn request_body(binding: &Binding, schemas: &mut Schemas<'_>) -> Option<Value> {
+    let schema = match &binding.body {
+        BodyRule::None => return None,
+        BodyRule::Field(field) => schemas.field(field),
+        BodyRule::Whole => {
+            let bound: Vec<_> = binding
+                .variables
+                .iter()
+                .filter(|v| v.len() == 1)
+                .map(|v| &v[0])
+                .collect();
+            if bound.len() == binding.method.input().fields().len() {
+                return None;
+            }
+            schemas.rest_of(&binding.method.input(), &bound)
+        }
+    };
+    let mut content = json!({"schema": schema});
+    if let Some(example) = examples::request(binding.method.full_name()) {
+        content["example"] = example;
+    }
+    Some(json!({"required": true, "content": {"application/json": content}}))
+}
+
+fn responses(binding: &Binding, policy: Option<&Method>, schemas: &mut Schemas<'_>) -> Value {
+    let output = binding.method.output();
+    let schema = match &binding.response {
+        Some(field) => schemas.field(field),
+        None => schemas.message(&output),
+    };
+    let ok = match binding.method.is_server_streaming() {
+        false => json!({"description": "OK", "content": {"application/json": {"schema": schema}}}),
+        true => json!({
+            "description": "One JSON object a line, for each message; the last line holds an error where the stream failed.",
+            "content": {"application/x-ndjson": {"schema": {
+                "type": "object",
+                "properties": {"result": schema, "error": reference("google.rpc.Status")},
+            }}},
+        }),
+    };
+    let mut all = Map::new();
+    all.insert("200".to_owned(), ok);
+    let access = policy.map(|p| &p.access);
+    let mut codes = vec!["400", "429", "503", "default"];
+    if !matches!(access, Some(Access::Public)) {
+        codes.push("401");
+    }
+    if matches!(access, Some(Access::Permission(_) | Access::SelfOrPermission(_))) {
+        codes.push("403");
+    }
+    for code in codes {
+        all.insert(code.to_owned(), json!({"$ref": "#/components/responses/Error"}));
+    }
+    Value::Object(all)
+}
+
+/// The answer to whatever fails.
+pub(super) fn error_response() -> Value {
+    json!({
+        "description": "Why the request failed.",
+        "content": {"application/json": {"schema": reference("google.rpc.Status"), "example": examples::error()}},
+    })
+}

@@ -1,0 +1,220 @@
+//! One REST binding of a method: its template, and which fields path, query and body fill.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use http::Method;
+use logicore::Error;
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
+    Value,
+};
+
+use super::{
+    path::{self, Piece},
+    scalar,
+    template::Template,
+};
+
+/// What the HTTP body fills.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BodyRule {
+    /// Nothing: a body is refused.
+    None,
+    /// `*`: every field that the path does not bind.
+    Whole,
+    /// One field.
+    Field(FieldDescriptor),
+}
+
+/// A field path of the request message, from its first field on.
+pub(super) type FieldPath = Vec<FieldDescriptor>;
+
+/// One binding.
+#[derive(Debug)]
+pub struct Binding {
+    /// The method.
+    pub method: MethodDescriptor,
+    /// Place among the bindings of the method: 0 for the rule itself, then `additional_bindings`.
+    pub index: usize,
+    /// Path of the gRPC method.
+    pub method_path: Arc<str>,
+    /// HTTP method; `*` takes any.
+    pub http: Method,
+    /// Template as it was written.
+    pub text: String,
+    /// Template.
+    pub template: Template,
+    /// Fields that the template's variables bind, in its order.
+    pub variables: Vec<FieldPath>,
+    /// What the body fills.
+    pub body: BodyRule,
+    /// Field of the response that becomes the body; the whole message where absent.
+    pub response: Option<FieldDescriptor>,
+}
+
+impl Binding {
+    /// Every binding of a pool, in the order of the descriptors.
+    ///
+    /// # Errors
+    /// A sentence that names the first binding that cannot be served.
+    pub fn all(pool: &DescriptorPool) -> Result<Vec<Self>, String> {
+        let Some(http) = pool.get_extension_by_name("google.api.http") else {
+            return Ok(Vec::new());
+        };
+        let mut bindings = Vec::new();
+        for service in pool.services() {
+            for method in service.methods() {
+                of_method(&method, &http, &mut bindings).map_err(|why| format!("{}: {why}", method.full_name()))?;
+            }
+        }
+        Ok(bindings)
+    }
+
+    /// Values of the variables in a path that matched.
+    ///
+    /// # Errors
+    /// `MALFORMED_PATH`, though not for pieces that could be split.
+    pub(super) fn values(&self, pieces: &[Piece<'_>]) -> Result<Vec<String>, Error> {
+        let mut pieces = pieces.to_vec();
+        if let (Some(verb), Some(last)) = (&self.template.verb, pieces.last_mut()) {
+            last.raw = &last.raw[..last.raw.len() - verb.len() - 1];
+            last.text = path::decode(last.raw)?;
+        }
+        let value = |range: Range<usize>, multi: bool| match multi {
+            true => path::join(&pieces[range.start..self.end(range.end, pieces.len())]),
+            false => Ok(pieces[range.start].text.clone()),
+        };
+        self.template
+            .variables
+            .iter()
+            .map(|v| value(v.segments.clone(), v.multi))
+            .collect()
+    }
+
+    /// Where a range of template segments ends in the path: `**` reaches to the path's end.
+    fn end(&self, end: usize, pieces: usize) -> usize {
+        if end == self.template.segments.len() {
+            pieces
+        } else {
+            end
+        }
+    }
+}
+
+impl fmt::Display for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of {}", self.http, self.text, self.method.full_name())
+    }
+}
+
+fn of_method(method: &MethodDescriptor, http: &ExtensionDescriptor, bindings: &mut Vec<Binding>) -> Result<(), String> {
+    let options = method.options();
+    if !options.has_extension(http) {
+        return Ok(());
+    }
+    let value = options.get_extension(http);
+    let rule = value.as_message().ok_or("google.api.http is no message")?;
+    if method.is_client_streaming() {
+        return Err("a method that takes a stream has no REST form".to_owned());
+    }
+    bindings.push(of_rule(method, rule, 0)?);
+    let more = rule.get_field_by_name("additional_bindings");
+    let more = more.iter().filter_map(|v| v.as_list()).flatten();
+    for (i, rule) in more.filter_map(Value::as_message).enumerate() {
+        if rule.has_field_by_name("additional_bindings") {
+            return Err("additional_bindings are nested".to_owned());
+        }
+        bindings.push(of_rule(method, rule, i + 1)?);
+    }
+    Ok(())
+}
+
+fn of_rule(method: &MethodDescriptor, rule: &DynamicMessage, index: usize) -> Result<Binding, String> {
+    let (http, text) = pattern(rule)?;
+    let template = Template::parse(&text)?;
+    let input = method.input();
+    let variables = template
+        .variables
+        .iter()
+        .map(|v| variable(&input, &v.field))
+        .collect::<Result<Vec<_>, _>>()?;
+    let body = match string(rule, "body").as_str() {
+        "" => BodyRule::None,
+        "*" => BodyRule::Whole,
+        name => BodyRule::Field(field(&input, name)?),
+    };
+    if let BodyRule::Field(f) = &body
+        && variables.iter().any(|v| v.len() == 1 && v[0] == *f)
+    {
+        return Err(format!("`{}` is bound by path and body", f.name()));
+    }
+    let response = match string(rule, "response_body").as_str() {
+        "" => None,
+        name => Some(field(&method.output(), name)?),
+    };
+    Ok(Binding {
+        index,
+        method_path: format!("/{}/{}", method.parent_service().full_name(), method.name()).into(),
+        method: method.clone(),
+        http,
+        text,
+        template,
+        variables,
+        body,
+        response,
+    })
+}
+
+fn pattern(rule: &DynamicMessage) -> Result<(Method, String), String> {
+    for (name, method) in [
+        ("get", Method::GET),
+        ("put", Method::PUT),
+        ("post", Method::POST),
+        ("delete", Method::DELETE),
+        ("patch", Method::PATCH),
+    ] {
+        if rule.has_field_by_name(name) {
+            return Ok((method, string(rule, name)));
+        }
+    }
+    let custom = rule.get_field_by_name("custom").ok_or("the rule has no pattern")?;
+    let custom = custom.as_message().ok_or("`custom` is no message")?;
+    let kind = string(custom, "kind");
+    let method = Method::from_bytes(kind.as_bytes()).map_err(|_| format!("`{kind}` is no HTTP method"))?;
+    Ok((method, string(custom, "path")))
+}
+
+/// A variable binds one value: no list, no map, and no message but one that JSON writes as a string or number.
+fn variable(input: &MessageDescriptor, path: &str) -> Result<FieldPath, String> {
+    let mut fields = FieldPath::new();
+    let mut at = Some(input.clone());
+    for name in path.split('.') {
+        let message = at.ok_or_else(|| format!("`{path}` leads through something that is no message"))?;
+        let next = field(&message, name)?;
+        if next.is_list() || next.is_map() {
+            return Err(format!("`{path}` is repeated and cannot be bound by the path"));
+        }
+        at = match next.kind() {
+            Kind::Message(m) => Some(m),
+            _ => None,
+        };
+        fields.push(next);
+    }
+    match fields.last().is_some_and(scalar::fits_text) {
+        true => Ok(fields),
+        false => Err(format!("`{path}` is a message and cannot be bound by the path")),
+    }
+}
+
+fn field(message: &MessageDescriptor, name: &str) -> Result<FieldDescriptor, String> {
+    message
+        .get_field_by_name(name)
+        .ok_or_else(|| format!("{} has no field `{name}`", message.full_name()))
+}
+
+fn string(message: &DynamicMessage, field: &str) -> String {
+    message
+        .get_field_by_name(field)
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

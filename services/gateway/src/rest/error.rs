@@ -1,0 +1,173 @@
+//! Errors as REST shows them: `google.rpc.Status` in JSON, with the HTTP status of the one error table.
+//!
+//! Details of known types are shown as their JSON; `DebugInfo` is left out, since it is for those who run the service.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use logicore::{
+    Error, Reason,
+    error::{Row, code_name},
+};
+use prost::Message;
+use serde_json::{Value, json};
+use tonic::{Status, body::Body};
+use tonic_types::{StatusExt, pb};
+
+/// Metadata of `METHOD_NOT_ALLOWED` that becomes the `Allow` header.
+pub(super) const ALLOW: &str = "allow";
+
+/// Metadata of an error that becomes headers here: what limits, fallbacks and tracing say of an answer.
+const CARRIED: &[&str] = &[
+    "x-request-id",
+    "traceresponse",
+    "retry-after",
+    "www-authenticate",
+    "age",
+    "warning",
+];
+
+/// The REST form of an error: an [`logicore::Error`] or a [`Status`].
+#[must_use]
+pub fn http_error(error: impl Into<Status>) -> Response<Body> {
+    let status = error.into();
+    let reason = Error::reason_of(&status);
+    let body = Body::new(http_body_util::Full::from(error_json(&status).to_string()));
+    let mut answer = Response::new(body);
+    *answer.status_mut() = reason.map_or_else(|| Row::of(status.code()).http, |r| r.kind().row().http);
+    let code = answer.status();
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if code == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, challenge(reason));
+    }
+    if let Some(delay) = status.get_details_retry_info().and_then(|r| r.retry_delay) {
+        let seconds = delay.as_millis().div_ceil(1000).max(1);
+        insert(headers, header::RETRY_AFTER, &seconds.to_string());
+    }
+    if let Some(allow) = status
+        .get_details_error_info()
+        .and_then(|i| i.metadata.get(ALLOW).cloned())
+    {
+        insert(headers, header::ALLOW, &allow);
+    }
+    carry(status.metadata().as_ref(), headers);
+    answer
+}
+
+/// Copies what callers of REST may see of a gRPC answer's metadata.
+pub(super) fn carry(from: &HeaderMap, to: &mut HeaderMap) {
+    for (name, value) in from {
+        let named = CARRIED.contains(&name.as_str())
+            || ["ratelimit", "x-ratelimit", "x-logicore-stale"]
+                .iter()
+                .any(|p| name.as_str().starts_with(p));
+        if named && !to.contains_key(name) {
+            to.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// The `google.rpc.Status` of an error as JSON. `status` names the code, as Google's own APIs do.
+pub(super) fn error_json(status: &Status) -> Value {
+    let details = pb::Status::decode(status.details())
+        .map(|s| s.details)
+        .unwrap_or_default();
+    let details: Vec<Value> = details
+        .iter()
+        .filter_map(|any| detail(&any.type_url, &any.value))
+        .collect();
+    json!({
+        "code": status.code() as i32,
+        "status": code_name(status.code()),
+        "message": status.message(),
+        "details": details,
+    })
+}
+
+/// The challenge of RFC 6750, section 3. The scheme alone where no token was sent.
+fn challenge(reason: Option<Reason>) -> HeaderValue {
+    HeaderValue::from_static(match reason {
+        Some(Reason::AuthTokenInvalid) => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the token is not valid""#
+        }
+        Some(Reason::AuthTokenExpired) => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the token expired""#
+        }
+        Some(Reason::AuthTokenRevoked) => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the token was revoked""#
+        }
+        Some(Reason::AuthTokenStale) => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the account's rights changed: refresh the token""#
+        }
+        _ => r#"Bearer realm="logicore""#,
+    })
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// One detail with its `@type`; an unknown one as base64, as a hint that there is more.
+fn detail(url: &str, bytes: &[u8]) -> Option<Value> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    let mut value = match url.rsplit('/').next().unwrap_or_default() {
+        "google.rpc.DebugInfo" => return None,
+        name => known(name, bytes).unwrap_or_else(|| json!({"value": STANDARD.encode(bytes)})),
+    };
+    value["@type"] = url.into();
+    Some(value)
+}
+
+fn known(name: &str, bytes: &[u8]) -> Option<Value> {
+    Some(match name {
+        "google.rpc.ErrorInfo" => {
+            let info = pb::ErrorInfo::decode(bytes).ok()?;
+            let metadata: std::collections::BTreeMap<_, _> = info.metadata.into_iter().collect();
+            json!({"reason": info.reason, "domain": info.domain, "metadata": metadata})
+        }
+        "google.rpc.BadRequest" => {
+            let bad = pb::BadRequest::decode(bytes).ok()?;
+            let violation =
+                |v: &pb::bad_request::FieldViolation| json!({"field": v.field, "description": v.description});
+            json!({"fieldViolations": bad.field_violations.iter().map(violation).collect::<Vec<_>>()})
+        }
+        "google.rpc.RetryInfo" => {
+            let delay = pb::RetryInfo::decode(bytes).ok()?.retry_delay.unwrap_or_default();
+            json!({"retryDelay": delay.to_string()})
+        }
+        "google.rpc.RequestInfo" => {
+            let info = pb::RequestInfo::decode(bytes).ok()?;
+            json!({"requestId": info.request_id, "servingData": info.serving_data})
+        }
+        "google.rpc.ResourceInfo" => {
+            let info = pb::ResourceInfo::decode(bytes).ok()?;
+            json!({
+                "resourceType": info.resource_type, "resourceName": info.resource_name,
+                "owner": info.owner, "description": info.description,
+            })
+        }
+        "google.rpc.QuotaFailure" => {
+            let failure = pb::QuotaFailure::decode(bytes).ok()?;
+            let violation =
+                |v: &pb::quota_failure::Violation| json!({"subject": v.subject, "description": v.description});
+            json!({"violations": failure.violations.iter().map(violation).collect::<Vec<_>>()})
+        }
+        "google.rpc.PreconditionFailure" => {
+            let failure = pb::PreconditionFailure::decode(bytes).ok()?;
+            let violation = |v: &pb::precondition_failure::Violation| json!({"type": v.r#type, "subject": v.subject, "description": v.description});
+            json!({"violations": failure.violations.iter().map(violation).collect::<Vec<_>>()})
+        }
+        "google.rpc.Help" => {
+            let help = pb::Help::decode(bytes).ok()?;
+            let link = |l: &pb::help::Link| json!({"description": l.description, "url": l.url});
+            json!({"links": help.links.iter().map(link).collect::<Vec<_>>()})
+        }
+        "google.rpc.LocalizedMessage" => {
+            let message = pb::LocalizedMessage::decode(bytes).ok()?;
+            json!({"locale": message.locale, "message": message.message})
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,55 @@
+//! The update mask that a PATCH means when it gives none (AIP-134): the fields that its JSON names.
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use serde_json::Value as Json;
+
+use super::{
+    binding::{Binding, BodyRule},
+    message::{find, well_known},
+};
+
+/// Sets `update_mask` of a PATCH whose query gave none.
+pub(super) fn derive(binding: &Binding, body: &Json, into: &mut DynamicMessage) {
+    let BodyRule::Field(resource) = &binding.body else {
+        return;
+    };
+    if binding.http != http::Method::PATCH {
+        return;
+    }
+    let Some(field) = mask_field(&binding.method.input()).filter(|f| !into.has_field(f)) else {
+        return;
+    };
+    let (Kind::Message(resource), Kind::Message(mask)) = (resource.kind(), field.kind()) else {
+        return;
+    };
+    let mut paths = Vec::new();
+    collect(&resource, body, "", &mut paths);
+    let mut value = DynamicMessage::new(mask);
+    value.set_field_by_number(1, Value::List(paths.into_iter().map(Value::String).collect()));
+    into.set_field(&field, Value::Message(value));
+}
+
+/// The request's `update_mask`, if it has one.
+fn mask_field(input: &MessageDescriptor) -> Option<FieldDescriptor> {
+    let field = input.get_field_by_name("update_mask")?;
+    let fits = matches!(field.kind(), Kind::Message(m) if m.full_name() == "google.protobuf.FieldMask");
+    (fits && !field.is_list()).then_some(field)
+}
+
+/// Paths of what the JSON names. Only a plain message is gone into: a list, a map or a well-known type is changed as a whole.
+fn collect(descriptor: &MessageDescriptor, json: &Json, prefix: &str, paths: &mut Vec<String>) {
+    for (name, json) in json.as_object().into_iter().flatten() {
+        let Some(field) = find(descriptor, name) else { continue };
+        let path = format!("{prefix}{}", field.name());
+        match field.kind() {
+            Kind::Message(m) if !field.is_list() && !field.is_map() && !well_known(&m) && has_members(json) => {
+                collect(&m, json, &format!("{path}."), paths);
+            }
+            _ => paths.push(path),
+        }
+    }
+}
+
+fn has_members(json: &Json) -> bool {
+    json.as_object().is_some_and(|o| !o.is_empty())
+}

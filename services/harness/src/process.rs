@@ -1,0 +1,147 @@
+//! One running program.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+
+/// How long a start may take on a loaded machine with a debug build.
+const START: Duration = Duration::from_secs(30);
+
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// When the machine has none.
+pub fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// A `logicore` process; killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Where it listens: for callers, or for peers where it has no callers.
+    pub address: SocketAddr,
+}
+
+impl Process {
+    /// Starts `program` with these arguments and settings and waits until it listens. The environment is otherwise empty of
+    /// LogiCore's settings.
+    ///
+    /// # Errors
+    /// When it does not start; the message holds its log.
+    pub fn start(program: &Path, args: &[&str], env: &[(String, String)], dir: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .env_clear()
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+            .env("LOGICORE_LOG_FORMAT", "json")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.envs(env.iter().map(|(k, v)| (k, v)));
+        Self::watch(command)
+    }
+
+    /// Starts a prepared command whose standard error carries the JSON log, and waits until it listens.
+    ///
+    /// # Errors
+    /// When it does not start; the message holds its log.
+    pub fn watch(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{command:?}"))?;
+        let stderr = child.stderr.take().context("standard error is piped")?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (found, listening) = mpsc::channel();
+        let lines = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(address) = listens(&line) {
+                    let _ = found.send(address);
+                }
+                if let Ok(mut lines) = lines.lock() {
+                    lines.push(line);
+                }
+            }
+        });
+        let mut process = Self {
+            child,
+            log,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        match listening.recv_timeout(START) {
+            Ok(address) => process.address = address,
+            Err(_) => bail!("{command:?} does not listen:\n{}", process.log().join("\n")),
+        }
+        Ok(process)
+    }
+
+    /// Id of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The log so far, a JSON object a line.
+    #[must_use]
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().map(|l| l.clone()).unwrap_or_default()
+    }
+
+    /// SIGKILL: nothing is flushed, nothing said.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, then waits. Returns whether it ended well within the limit.
+    ///
+    /// # Errors
+    /// When the signal cannot be sent.
+    pub fn terminate(&mut self, limit: Duration) -> anyhow::Result<bool> {
+        Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
+        let step = Duration::from_millis(20);
+        for _ in 0..limit.as_millis() / step.as_millis() {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status.success());
+            }
+            std::thread::sleep(step);
+        }
+        Ok(false)
+    }
+
+    /// Resident memory in KiB (Linux).
+    #[must_use]
+    pub fn resident_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn listens(line: &str) -> Option<SocketAddr> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    let message = value.get("message")?.as_str()?;
+    if !matches!(message, "listening" | "listening for peers") {
+        return None;
+    }
+    value.get("address")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,65 @@
+//! Who calls, and what a policy says to it. Pure: no I/O, no clock but the one that is passed in.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    error::{Error, Reason},
+    ids::{RoleName, SessionId, TenantId, TokenId, UserId},
+};
+
+/// Whoever a verified access token speaks for. Handlers find it in the request's extensions as `Arc<Principal>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// `sub`.
+    pub subject: UserId,
+    /// `tid`.
+    pub tenant: TenantId,
+    /// `sid`.
+    pub session: SessionId,
+    /// `jti`.
+    pub token: TokenId,
+    /// `client_id`.
+    pub client: String,
+    /// `roles`.
+    pub roles: Vec<RoleName>,
+    /// `iat`.
+    pub issued_at: DateTime<Utc>,
+    /// `auth_time`.
+    pub authenticated_at: DateTime<Utc>,
+    /// `exp`.
+    pub expires_at: DateTime<Utc>,
+    /// `rev`: epoch of auth's store.
+    pub epoch: Arc<str>,
+    /// `rev`: auth's revision when the token was issued.
+    pub revision: u64,
+}
+
+/// Facts of a request that a proven first hop passes on, or that the first hop itself found. In the request's extensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Id of the request.
+    pub request_id: Arc<str>,
+    /// Address of the caller.
+    pub address: Option<std::net::IpAddr>,
+    /// `User-Agent` of the caller, cut to 256 characters.
+    pub user_agent: Option<String>,
+}
+
+/// The principal of a request that must have one.
+///
+/// # Errors
+/// `AUTH_TOKEN_MISSING` when there is none.
+pub fn principal(extensions: &http::Extensions) -> Result<&Arc<Principal>, Error> {
+    extensions.get::<Arc<Principal>>().ok_or_else(missing_token)
+}
+
+/// The error of a caller without a token where one is needed.
+#[must_use]
+pub fn missing_token() -> Error {
+    Error::new(
+        Reason::AuthTokenMissing,
+        "this method needs an access token: send `authorization: Bearer ...`",
+    )
+}

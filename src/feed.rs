@@ -1,0 +1,34 @@
+//! The access feed: how keys, revocations, roles and tenants reach every process that decides about requests.
+//!
+//! [`Producer`] is the side of auth and admin, [`AccessView`] the side of everybody, [`resource`] spells what travels. A
+//! producer keeps no queue for a watcher: each watcher's stream reads the one bounded history at its own pace and gets a
+//! snapshot when it has fallen behind it, so publishing never waits for anyone.
+
+mod disk;
+mod history;
+mod marks;
+mod producer;
+mod replica;
+pub mod resource;
+mod roles;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod view;
+mod watcher;
+
+use std::time::Duration;
+
+pub use producer::{Producer, Watcher};
+pub use stream::FeedService;
+pub use view::AccessView;
+pub(crate) use view::not_ready;
+
+/// How often a producer tells its head to a watcher.
+pub const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// Name of the producer of keys and revocations.
+pub const AUTH: &str = "auth";
+
+/// Name of the producer of roles, tenants and orders.
+pub const ADMIN: &str = "admin";

@@ -1,0 +1,110 @@
+//! Who calls: the bearer token in `authorization` (RFC 6750) to `Arc<Principal>` in the extensions.
+//!
+//! A public method ignores a token that does not hold: whoever signs in again often still sends the old one.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Request, header};
+use tonic::body::Body;
+
+use super::{
+    gate::{Gate, GateLayer},
+    route,
+};
+use crate::{
+    access::Principal,
+    error::{Error, Kind, Reason},
+    policy::{Access, Method},
+    token::Verifier,
+};
+
+/// Judges the token of every request that has one.
+#[must_use]
+pub fn layer(verifier: &Arc<Verifier>) -> GateLayer<Authenticate> {
+    GateLayer(Authenticate(Arc::clone(verifier)))
+}
+
+/// The gate that judges it.
+#[derive(Clone, Debug)]
+pub struct Authenticate(Arc<Verifier>);
+
+impl Gate for Authenticate {
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        // Whatever put one here before, it was not a token.
+        request.extensions_mut().remove::<Arc<Principal>>();
+        let Some(method) = route::method(request.extensions()) else {
+            return Ok(());
+        };
+        if let Some(principal) = authenticate(&self.0, method, request.headers())? {
+            request.extensions_mut().insert(principal);
+        }
+        Ok(())
+    }
+}
+
+/// The principal that the headers prove. None where there is no token, where a public method got a bad one, and for internal
+/// methods, whose callers are peers.
+///
+/// # Errors
+/// What [`Verifier::verify`] says, and `AUTH_TOKEN_INVALID` for anything but one `Bearer` token.
+pub fn authenticate(
+    verifier: &Verifier,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Option<Arc<Principal>>, Error> {
+    match method.access {
+        Access::Internal(_) | Access::Denied => Ok(None),
+        Access::Public => Ok(bearer(headers).ok().flatten().and_then(|t| verifier.verify(t).ok())),
+        _ => bearer(headers)?.map(|token| verifier.verify(token)).transpose(),
+    }
+}
+
+/// The one bearer token of a request. The scheme's name is case-insensitive (RFC 9110, 11.1).
+///
+/// # Errors
+/// `AUTH_TOKEN_INVALID` when there are two, or something else than a bearer token.
+pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(malformed());
+    }
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|v| v.split_once(' '))
+        .ok_or_else(malformed)?;
+    let token = token.trim_matches(' ');
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(malformed());
+    }
+    Ok(Some(token))
+}
+
+fn malformed() -> Error {
+    Error::new(
+        Reason::AuthTokenInvalid,
+        "the authorization header must be one `Bearer` and an access token",
+    )
+}
+
+/// `WWW-Authenticate` of a refusal: what a caller has to bring, and what was wrong with what it brought (RFC 6750, section 3).
+/// None for errors that no token mends.
+#[must_use]
+pub fn challenge(reason: Reason) -> Option<HeaderValue> {
+    if reason.kind() != Kind::Unauthenticated {
+        return None;
+    }
+    let text = match reason {
+        Reason::AuthTokenInvalid => {
+            r#"Bearer error="invalid_token", error_description="the access token is not valid""#
+        }
+        Reason::AuthTokenExpired => r#"Bearer error="invalid_token", error_description="the access token has expired""#,
+        Reason::AuthTokenRevoked => r#"Bearer error="invalid_token", error_description="the access token was revoked""#,
+        Reason::AuthTokenStale => r#"Bearer error="invalid_token", error_description="the access token is stale""#,
+        _ => "Bearer",
+    };
+    Some(HeaderValue::from_static(text))
+}

@@ -1,0 +1,91 @@
+//! Ends streams when the process closes: they would hold it until it is killed, and their callers learn nothing from that.
+
+use std::{
+    convert::Infallible,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tonic::{Status, body::Body};
+use tower::{Layer, Service};
+
+use super::{AnswerFuture, body, route};
+use crate::{
+    error::{Error, Reason},
+    server::{Lifecycle, Phase},
+};
+
+/// Ends the answers of streaming methods with UNAVAILABLE when the process closes; others finish.
+#[derive(Clone, Debug)]
+pub struct DrainLayer(Lifecycle);
+
+impl DrainLayer {
+    /// A layer that follows this process's life.
+    #[must_use]
+    pub fn new(lifecycle: Lifecycle) -> Self {
+        Self(lifecycle)
+    }
+}
+
+impl<S> Layer<S> for DrainLayer {
+    type Service = Drain<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Drain {
+            lifecycle: self.0.clone(),
+            watches: false,
+            inner,
+        }
+    }
+}
+
+/// The same for a health service, which no policy describes: what it streams is its `Watch`.
+pub(crate) fn watch_ends<S>(lifecycle: Lifecycle, inner: S) -> Drain<S> {
+    Drain {
+        lifecycle,
+        watches: true,
+        inner,
+    }
+}
+
+/// A service whose streams end with the process.
+#[derive(Clone, Debug)]
+pub struct Drain<S> {
+    lifecycle: Lifecycle,
+    watches: bool,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Drain<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = futures_util::future::Either<S::Future, AnswerFuture>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let streams = route::method(request.extensions()).is_some_and(|m| m.server_streaming)
+            || (self.watches && request.uri().path().ends_with("/Watch"));
+        let answer = self.inner.call(request);
+        if !streams {
+            return futures_util::future::Either::Left(answer);
+        }
+        let lifecycle = self.lifecycle.clone();
+        futures_util::future::Either::Right(Box::pin(async move {
+            let Ok(response) = answer.await;
+            Ok(body::cut_short(response, async move {
+                lifecycle.reached(Phase::Closing).await;
+                Status::from(Error::new(
+                    Reason::NotReady,
+                    "this server is shutting down: connect again",
+                ))
+            }))
+        }))
+    }
+}

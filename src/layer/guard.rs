@@ -1,0 +1,169 @@
+//! Innermost: holds the message against what `authorize` left open.
+//!
+//! Only the one top-level field is looked for, on the wire; the message is neither decoded nor written anew, so what arrives is
+//! byte for byte what was sent. The scan must never read another value than the service behind it will: where a decoder could
+//! see it differently, the message is refused.
+
+mod scan;
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use futures_util::future::Either;
+use http::Request;
+use http::Response;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+pub use scan::last_string;
+
+use super::{
+    AnswerFuture,
+    authorize::{Verdict, missing_permission},
+    refuse, route,
+};
+use crate::{
+    access::{Principal, missing_token},
+    error::{Error, Reason},
+    ids::UserId,
+    policy::Method,
+};
+
+/// One byte of flags and four of length stand before each message (gRPC over HTTP/2).
+const PREFIX: usize = 5;
+
+/// Holds messages against the verdict in the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct GuardLayer {
+    limit: usize,
+}
+
+impl GuardLayer {
+    /// A layer that reads messages up to `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self { limit }
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Guard {
+            limit: self.limit,
+            inner,
+        }
+    }
+}
+
+/// A service whose messages are looked at where they must be.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard<S> {
+    limit: usize,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Guard<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Either<S::Future, AnswerFuture>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match request.extensions().get::<Verdict>() {
+            Some(verdict) if verdict.settled() => Either::Left(self.inner.call(request)),
+            verdict => {
+                let verdict = verdict.copied();
+                let waiting = self.inner.clone();
+                // The one that is ready answers; its clone takes the next call.
+                let mut inner = std::mem::replace(&mut self.inner, waiting);
+                let limit = self.limit;
+                Either::Right(Box::pin(async move {
+                    match admit(verdict, request, limit).await {
+                        Ok(request) => inner.call(request).await,
+                        Err(error) => Ok(refuse(error)),
+                    }
+                }))
+            }
+        }
+    }
+}
+
+async fn admit(verdict: Option<Verdict>, request: Request<Body>, limit: usize) -> Result<Request<Body>, Error> {
+    let verdict = verdict.ok_or_else(|| Error::internal("guard stands behind authorize"))?;
+    let (parts, body) = request.into_parts();
+    let bytes = collect(body, limit).await?;
+    let principal = parts.extensions.get::<Arc<Principal>>().ok_or_else(missing_token)?;
+    let method = route::method(&parts.extensions).ok_or_else(|| Error::internal("guard stands behind route"))?;
+    guard(verdict, method, principal, &bytes)?;
+    Ok(Request::from_parts(parts, Body::new(Full::new(bytes))))
+}
+
+/// Holds the framed body of a unary request against a verdict.
+///
+/// # Errors
+/// `PERMISSION_MISSING` or `TENANT_MISMATCH` when the message names somebody else; `MALFORMED_MESSAGE` when it cannot be read.
+pub fn guard(verdict: Verdict, method: &Method, principal: &Principal, body: &[u8]) -> Result<(), Error> {
+    let message = unframed(body)?;
+    if let Some(field) = verdict.own_subject {
+        let subject = last_string(message, field)?;
+        let own = subject.is_empty() || subject.parse::<UserId>().is_ok_and(|id| id == principal.subject);
+        if !own {
+            return Err(missing_permission(method.permission().unwrap_or_default()));
+        }
+    }
+    if let Some(field) = verdict.own_tenant {
+        let tenant = last_string(message, field)?;
+        if !(tenant.is_empty() || tenant == principal.tenant.as_str()) {
+            return Err(Error::new(
+                Reason::TenantMismatch,
+                "only an operator may name another tenant than its own",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The one message of a unary body.
+fn unframed(mut body: &[u8]) -> Result<&[u8], Error> {
+    if body.len() < PREFIX {
+        return Err(malformed("the call carries no message"));
+    }
+    let (flags, length) = (body.get_u8(), body.get_u32());
+    if flags != 0 {
+        return Err(malformed("compressed messages are not read here"));
+    }
+    if body.len() as u64 != u64::from(length) {
+        return Err(malformed("the call must carry one message, as long as its frame says"));
+    }
+    Ok(body)
+}
+
+async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
+    let limited = Limited::new(body, limit.saturating_add(PREFIX));
+    match limited.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
+            Reason::MessageTooLarge,
+            format!("the message is larger than {limit} bytes"),
+        )),
+        Err(error) => Err(Error::new(Reason::CallerGone, "the request broke off").because(error)),
+    }
+}
+
+fn malformed(problem: &'static str) -> Error {
+    Error::new(Reason::MalformedMessage, problem)
+}

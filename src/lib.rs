@@ -1,0 +1,40 @@
+//! The mesh: what every LogiCore service shares and seldom changes.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`api`] | generated messages, clients, servers, descriptor sets |
+//! | [`policy`] | what each method needs, read from the descriptors |
+//! | [`error`] | the one table of errors: reason, gRPC code, HTTP status |
+//! | [`settings`] | the one place that reads settings |
+//! | [`token`], [`access`], [`feed`] | who calls, what they may do, and how that knowledge arrives |
+//! | [`layer`] | the middlewares of a request's way in |
+//! | [`upstream`] | a request's way out: retry, breaker, balance, connection |
+//! | [`mesh`] | how roles of one deployment reach and trust each other |
+//! | [`server`] | listening, TLS, limits, drain |
+//! | [`telemetry`] | logs, traces, metrics |
+//! | [`context`] | what all parts of one process share |
+
+pub mod access;
+pub mod api;
+pub mod clock;
+pub mod context;
+pub mod error;
+pub mod feed;
+pub mod ids;
+pub mod layer;
+pub mod mesh;
+pub mod policy;
+pub mod secret;
+pub mod server;
+pub mod settings;
+pub mod telemetry;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
+pub mod token;
+pub mod upstream;
+
+pub use context::Context;
+pub use error::{Error, Reason};
+
+/// Version of the program, as `--version` and `/health` tell it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,136 @@
+//! Listening: TCP and TLS, limits on connections, HTTP/1.1 and HTTP/2 on one port, drain.
+//!
+//! The loop is our own and not tonic's, because every wait of it must be bounded: a peer that is silent, or that never answers a
+//! GOAWAY, must not keep a process alive (hyper #4170).
+
+mod connection;
+mod phase;
+mod refuse;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::Instant,
+};
+use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
+
+use crate::{context::Context, error::Error};
+
+pub(crate) use connection::{Connections, Protocols};
+pub use phase::{Lifecycle, Phase};
+
+/// What a listener serves. The peer's address is in the request's extensions as [`PeerAddr`].
+pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
+
+/// Address of the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct PeerAddr(pub SocketAddr);
+
+/// Longest wait for a TLS handshake, and for the first bytes of a request.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after a failed `accept`: the usual cause, too many open files, does not pass at once.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves callers on `listener` until the process drains or `ctx.shutdown`, then: readiness off, `drain_delay`, GOAWAY, in-flight
+/// requests, end; all within `drain_timeout`.
+///
+/// # Errors
+/// When certificate or key cannot be read.
+pub async fn serve(ctx: &Context, listener: TcpListener, service: HttpService) -> Result<(), Error> {
+    let tls = match &ctx.settings.tls {
+        Some(files) => Some(tls::Certificate::load(files)?),
+        None => None,
+    };
+    if let Some(certificate) = &tls {
+        ctx.tasks.spawn(Arc::clone(certificate).watch(ctx.shutdown.clone()));
+    }
+    let front = Arc::new(Front {
+        connections: Connections::new(Protocols::Any, &ctx.settings.limits, service).counted(&ctx.metrics),
+        tls,
+        places: Arc::new(Semaphore::new(ctx.settings.limits.connections)),
+        refusals: Arc::new(Semaphore::new(refuse::AT_ONCE)),
+    });
+    ctx.lifecycle.advance(Phase::Serving);
+    accept_tcp(ctx, listener, &front.connections.clone(), move |io, address| {
+        let front = Arc::clone(&front);
+        async move { front.take(io, address).await }
+    })
+    .await;
+    Ok(())
+}
+
+/// The way of a TCP listener from its first connection to its last: each connection becomes a task of `connections`.
+pub(crate) async fn accept_tcp<F, T>(ctx: &Context, listener: TcpListener, connections: &Connections, take: F)
+where
+    F: Fn(TcpStream, SocketAddr) -> T,
+    T: Future<Output = ()> + Send + 'static,
+{
+    let _outer = ctx.lifecycle.outer_listener();
+    let drain_started = {
+        let stop = async {
+            ctx.lifecycle.draining(&ctx.shutdown).await;
+            let started = Instant::now();
+            tokio::time::sleep(ctx.settings.resilience.drain_delay).await;
+            started
+        };
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                started = &mut stop => break started,
+                accepted = listener.accept() => match accepted {
+                    Ok((io, address)) => connections.spawn(take(io, address)),
+                    Err(error) => {
+                        tracing::warn!(%error, "connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+    };
+    drop(listener);
+    ctx.lifecycle.advance(Phase::Closing);
+    let left = ctx
+        .settings
+        .resilience
+        .drain_timeout
+        .saturating_sub(drain_started.elapsed());
+    connections.close(left).await;
+}
+
+/// The port that callers see.
+struct Front {
+    connections: Connections,
+    tls: Option<Arc<tls::Certificate>>,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+impl Front {
+    async fn take(&self, io: TcpStream, address: SocketAddr) {
+        let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
+            // Beyond this many refusals at once, closing is all the politeness there is.
+            if let Ok(_one) = Arc::clone(&self.refusals).try_acquire_owned() {
+                refuse::politely(io, self.tls.is_some()).await;
+            }
+            return;
+        };
+        if let Err(error) = io.set_nodelay(true) {
+            tracing::debug!(%error, "connection without TCP_NODELAY");
+        }
+        let Some(certificate) = &self.tls else {
+            return self.connections.drive(io, Some(address)).await;
+        };
+        match tokio::time::timeout(HEAD_TIMEOUT, certificate.acceptor().accept(io)).await {
+            Ok(Ok(io)) => self.connections.drive(io, Some(address)).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Connections of one listener: how each is served, and how all of them end.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use pin_project_lite::pin_project;
+use prometheus::IntGauge;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::body::Body;
+use tower::{ServiceExt, util::Oneshot};
+
+use super::{HEAD_TIMEOUT, HttpService, PeerAddr};
+use crate::{settings::Limits, telemetry::Metrics};
+
+/// What a message of the usual 4 MiB needs to flow without a pause for every window update.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+/// A peer that is gone without a word is noticed after both together.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Streams that a peer opened and reset before we looked, after which it is a flood (CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+/// Streams that we had to reset for a peer's mistakes, after which it is a flood (CVE-2025-8671).
+const LOCAL_RESETS: usize = 256;
+/// Streams at once of a peer within the deployment.
+const PEER_STREAMS: u32 = 1024;
+/// The least that hyper takes as the buffer of an HTTP/1 head.
+const LEAST_BUFFER: usize = 8 << 10;
+/// Length of HTTP/2's preface. Until so much has come hyper does not know the protocol, and waits without a limit of its own.
+const PREFACE: usize = 24;
+/// After a drain's end: what a connection gets to notice.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocols {
+    /// HTTP/1.1 and HTTP/2.
+    Any,
+    /// HTTP/2 with prior knowledge, as gRPC does.
+    Http2,
+}
+
+/// Connections of one listener. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    service: HttpService,
+    open: Option<IntGauge>,
+    /// Says GOAWAY.
+    closing: CancellationToken,
+    /// Ends what has not ended by itself.
+    kill: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Connections {
+    pub(crate) fn new(protocols: Protocols, limits: &Limits, service: HttpService) -> Self {
+        Self {
+            builder: Arc::new(builder(protocols, limits)),
+            service,
+            open: None,
+            closing: CancellationToken::new(),
+            kill: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Shows these connections as `connections_open`.
+    pub(crate) fn counted(mut self, metrics: &Metrics) -> Self {
+        self.open = Some(metrics.connections.clone());
+        self
+    }
+
+    /// Runs a connection's task, which ends with [`Connections::close`] at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let kill = self.kill.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = task => {}
+                () = kill.cancelled() => {}
+            }
+        });
+    }
+
+    /// Serves one connection to its end.
+    pub(crate) async fn drive<I>(&self, io: I, peer: Option<SocketAddr>)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let _open = self.open.as_ref().map(Open::new);
+        let received = Arc::new(AtomicUsize::new(0));
+        let io = Counted {
+            io,
+            received: Arc::clone(&received),
+        };
+        let entry = Entry {
+            service: self.service.clone(),
+            peer,
+        };
+        let connection = self.builder.serve_connection(TokioIo::new(io), entry);
+        tokio::pin!(connection);
+        let head = tokio::time::sleep(HEAD_TIMEOUT);
+        tokio::pin!(head);
+        let (mut head_due, mut closing) = (true, false);
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %crate::error::chain(error.as_ref()), "connection broke off");
+                    }
+                    return;
+                }
+                () = &mut head, if head_due => {
+                    head_due = false;
+                    if received.load(Relaxed) < PREFACE {
+                        tracing::debug!("connection stayed silent");
+                        return;
+                    }
+                }
+                () = self.closing.cancelled(), if !closing => {
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+
+    /// Says GOAWAY to all, waits for what is in flight, ends the rest after `limit`.
+    pub(crate) async fn close(&self, limit: Duration) {
+        self.closing.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::warn!(
+                connections = self.tasks.len(),
+                "drain took too long; connections are cut"
+            );
+            self.kill.cancel();
+            let _ = tokio::time::timeout(LAST_MOMENT, self.tasks.wait()).await;
+        }
+    }
+}
+
+fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    if protocols == Protocols::Http2 {
+        builder = builder.http2_only();
+    }
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(match protocols {
+            Protocols::Any => limits.streams_per_connection,
+            // A proven peer multiplexes all its callers.
+            Protocols::Http2 => limits.streams_per_connection.max(PEER_STREAMS),
+        })
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// The seam between hyper and the stack.
+struct Entry {
+    service: HttpService,
+    peer: Option<SocketAddr>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Entry {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Oneshot<HttpService, Request<Body>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        if let Some(peer) = self.peer {
+            request.extensions_mut().insert(PeerAddr(peer));
+        }
+        self.service.clone().oneshot(request)
+    }
+}
+
+/// One of `connections_open`.
+struct Open(IntGauge);
+
+impl Open {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+pin_project! {
+    /// Counts what has been received.
+    struct Counted<I> {
+        #[pin]
+        io: I,
+        received: Arc<AtomicUsize>,
+    }
+}
+
+impl<I: AsyncRead> AsyncRead for Counted<I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let polled = this.io.poll_read(cx, buf);
+        this.received.fetch_add(buf.filled().len() - before, Relaxed);
+        polled
+    }
+}
+
+impl<I: AsyncWrite> AsyncWrite for Counted<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.project().io.poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.project().io.poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[std::io::IoSlice<'_>],
+    ) -> Poll<std::io::Result<usize>> {
+        self.project().io.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,234 @@
+//! A request's way out: retry, breaker of the service, balance, breaker of the endpoint, per-try timeout, connection. The same
+//! way serves the gateway (bytes through) and the services (under generated clients).
+//!
+//! | module | owns |
+//! |---|---|
+//! | `plan` | deadline, time of one attempt, whether a call may be repeated |
+//! | `retry` | which failures are tried again, when, and how many in all |
+//! | `replay` | the request's body, copied while it is forwarded |
+//! | `attempt` | one attempt, from the service's breaker to the response's head |
+//! | `breaker` | Closed, Open, HalfOpen |
+//! | `balance`, `load` | the choice of an endpoint, names looked up again |
+//! | `endpoint`, `connection` | connections to one place |
+//! | `answer`, `judge` | the response's body, and what its end says to breakers and balance |
+//! | `failure` | what went wrong, and what that allows |
+//!
+//! The decision to question: a call answers with a gRPC status whatever happens (`Infallible`), so no layer above has a second
+//! kind of error to map.
+
+mod answer;
+mod attempt;
+mod balance;
+mod breaker;
+mod connection;
+mod endpoint;
+mod failure;
+mod idle;
+mod judge;
+mod load;
+mod plan;
+mod replay;
+mod retry;
+mod status;
+pub mod timeout;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    convert::Infallible,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task,
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tower::retry::budget::TpsBudget;
+
+use self::{
+    balance::Balance,
+    breaker::{Breaker, Config, Event, State},
+    plan::Plan,
+};
+use crate::{
+    api::mesh as pb,
+    layer::outgoing,
+    mesh::{Address, Identity},
+    policy,
+    settings::Resilience,
+    telemetry::Metrics,
+};
+
+/// A service somewhere else. Cheap to clone; takes gRPC requests as HTTP/2 messages and never fails but with a gRPC status.
+#[derive(Clone)]
+pub struct Upstream(Arc<Shared>);
+
+struct Shared {
+    name: &'static str,
+    breaker: Breaker,
+    balance: Arc<Balance>,
+    budget: TpsBudget,
+    identity: Arc<Identity>,
+    policies: Arc<policy::Table>,
+    metrics: Arc<Metrics>,
+    attempts: u32,
+    service_timeout: Duration,
+    refreshing: AtomicBool,
+}
+
+impl Upstream {
+    /// An upstream of this name (`auth`, `user`, `admin`, ...) at these addresses. Nothing is dialled before the first call.
+    #[must_use]
+    pub fn new(
+        name: &'static str,
+        addresses: Vec<Address>,
+        identity: Arc<Identity>,
+        policies: Arc<policy::Table>,
+        resilience: &Resilience,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let config = Config {
+            threshold: resilience.error_threshold,
+            reset_timeout: resilience.circuit_reset_timeout,
+        };
+        Self(Arc::new(Shared {
+            name,
+            breaker: service_breaker(name, config, &metrics),
+            balance: Arc::new(Balance::new(name, addresses, config, Arc::clone(&metrics))),
+            budget: retry::budget(),
+            identity,
+            policies,
+            metrics,
+            attempts: resilience.retry_attempts.max(1),
+            service_timeout: resilience.service_timeout,
+            refreshing: AtomicBool::new(false),
+        }))
+    }
+
+    /// Name of the upstream.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    /// Whether the breaker of the service lets every call through.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.0.breaker.snapshot().state == State::Closed
+    }
+
+    /// The breakers of the service and of its endpoints.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<pb::CircuitBreaker> {
+        let endpoints = self.0.balance.endpoints();
+        let of_endpoints = endpoints.iter().map(|e| status::of(&e.name, &e.breaker));
+        std::iter::once(status::of(self.0.name, &self.0.breaker))
+            .chain(of_endpoints)
+            .collect()
+    }
+
+    /// Closes the breaker of this name: of the service with all of its endpoints, or of one endpoint. Returns whether there
+    /// is one.
+    pub fn reset_breaker(&self, name: &str) -> bool {
+        let whole = name == self.0.name;
+        if whole {
+            self.0.breaker.reset();
+        }
+        let endpoints = self.0.balance.endpoints();
+        let named: Vec<_> = endpoints.iter().filter(|e| whole || e.name == name).collect();
+        named.iter().for_each(|e| e.breaker.reset());
+        whole || !named.is_empty()
+    }
+}
+
+impl Shared {
+    fn count_retry(&self, outcome: &str) {
+        self.metrics.retries.with_label_values(&[self.name, outcome]).inc();
+    }
+
+    /// Looks names up again for as long as somebody holds the upstream.
+    fn keep_fresh(&self) {
+        if !self.balance.named() || self.refreshing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let balance = Arc::downgrade(&self.balance);
+        tokio::spawn(async move {
+            while let Some(balance) = balance.upgrade() {
+                // Held by this task alone: the upstream is gone.
+                if Arc::strong_count(&balance) == 1 {
+                    return;
+                }
+                balance.refresh().await;
+            }
+        });
+    }
+}
+
+fn service_breaker(name: &'static str, config: Config, metrics: &Metrics) -> Breaker {
+    let state = metrics.breaker_state.with_label_values(&[name]);
+    let counters = [
+        Event::Opened,
+        Event::HalfOpened,
+        Event::Closed,
+        Event::Rejected,
+        Event::Reset,
+    ]
+    .map(|e| {
+        (
+            e,
+            metrics.breaker_events.with_label_values(&[name, "service", e.as_str()]),
+        )
+    });
+    let observer = move |event: Event, now: State| {
+        if let Some((_, counter)) = counters.iter().find(|(e, _)| *e == event) {
+            counter.inc();
+        }
+        state.set(match now {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        });
+        match event {
+            Event::Rejected => {}
+            Event::Opened => tracing::warn!(breaker = name, event = event.as_str(), "circuit breaker opened"),
+            _ => tracing::info!(breaker = name, event = event.as_str(), "circuit breaker changed"),
+        }
+    };
+    Breaker::new(config, Box::new(observer), None)
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream")
+            .field("name", &self.0.name)
+            .field("breaker", &self.0.breaker)
+            .finish_non_exhaustive()
+    }
+}
+
+impl tower::Service<Request<Body>> for Upstream {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> task::Poll<Result<(), Infallible>> {
+        task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        // Generated clients know nothing of the call that they are made in: its id, its trace and its deadline go on from here.
+        outgoing::propagate(request.headers_mut());
+        let shared = Arc::clone(&self.0);
+        let method = shared.policies.get(request.uri().path());
+        let plan = Plan::new(method.map(Arc::as_ref), request.headers(), shared.service_timeout);
+        Box::pin(async move {
+            shared.keep_fresh();
+            Ok(retry::call(&shared, plan, request).await)
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! The body of an upstream's response: passes untouched, and always ends with a status.
+//!
+//! A body that breaks off, ends without `grpc-status`, outlives the deadline or falls silent ends with trailers that say so,
+//! since callers of gRPC-Web and REST could make nothing of a reset.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+use tonic::{Code, Status};
+
+use super::{
+    breaker::Outcome,
+    failure::{RETRY_AFTER, broken},
+    idle::Activity,
+    judge::Judge,
+};
+use crate::error::{Error, Reason};
+
+/// A response body under watch.
+pub(super) struct Answer {
+    service: &'static str,
+    inner: Incoming,
+    /// Read ahead to learn whether the call may be repeated.
+    held: Option<Frame<Bytes>>,
+    judge: Option<Judge>,
+    timer: Option<(Limit, Pin<Box<Sleep>>)>,
+    done: bool,
+}
+
+/// What ends a body.
+pub(super) enum Limit {
+    /// The call's deadline.
+    Deadline,
+    /// Silence.
+    Idle(Activity),
+}
+
+impl Answer {
+    /// `judge`: where the trailers judge the call.
+    pub(super) fn new(
+        service: &'static str,
+        inner: Incoming,
+        judge: Option<Judge>,
+        limit: Limit,
+        end: Instant,
+    ) -> Self {
+        Self {
+            service,
+            inner,
+            held: None,
+            judge,
+            timer: Some((limit, Box::pin(tokio::time::sleep_until(end)))),
+            done: false,
+        }
+    }
+
+    /// Reads the first frame and holds it. Returns the trailers, when it is those.
+    pub(super) async fn hold(&mut self) -> Option<HeaderMap> {
+        let frame = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
+        let Some(Ok(frame)) = frame else { return None };
+        let trailers = frame.trailers_ref().cloned();
+        self.held = Some(frame);
+        trailers
+    }
+
+    fn ended(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
+        self.done = true;
+        if let Some(judge) = self.judge.take() {
+            judge.status(code_of(&trailers).unwrap_or(Code::Unknown));
+        }
+        Frame::trailers(trailers)
+    }
+
+    fn failed(&mut self, error: Error) -> Frame<Bytes> {
+        self.done = true;
+        if let Some(judge) = self.judge.take() {
+            match error.reason() {
+                Reason::DeadlineExceeded => drop(judge),
+                _ => judge.outcome(Outcome::Failure),
+            }
+        }
+        let mut trailers = HeaderMap::new();
+        // A status that cannot be a header would have no details; ours are base64.
+        let _ = Status::from(error).add_header(&mut trailers);
+        Frame::trailers(trailers)
+    }
+
+    fn overdue(&mut self, cx: &mut Context<'_>) -> Option<Error> {
+        let (limit, timer) = self.timer.as_mut()?;
+        while timer.as_mut().poll(cx).is_ready() {
+            match limit {
+                Limit::Deadline => return Some(deadline_exceeded(self.service)),
+                Limit::Idle(activity) if activity.idle_at() <= Instant::now() => return Some(silent()),
+                Limit::Idle(activity) => timer.as_mut().reset(activity.idle_at()),
+            }
+        }
+        None
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        if let Some(frame) = this.held.take() {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        if this.done {
+            return Poll::Ready(None);
+        }
+        let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some((Limit::Idle(activity), _)) = &this.timer {
+                    activity.touch();
+                }
+                match frame.into_trailers() {
+                    Ok(trailers) if code_of(&trailers).is_some() => this.ended(trailers),
+                    Ok(_) => this.failed(no_status(this.service)),
+                    Err(data) => {
+                        if let Some(judge) = &mut this.judge {
+                            judge.head();
+                        }
+                        data
+                    }
+                }
+            }
+            Poll::Ready(Some(Err(error))) => this.failed(broken(this.service, error)),
+            Poll::Ready(None) => this.failed(no_status(this.service)),
+            Poll::Pending => match this.overdue(cx) {
+                Some(error) => this.failed(error),
+                None => return Poll::Pending,
+            },
+        };
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.done && self.held.is_none()
+    }
+
+    /// Unknown: gRPC-Web frames the trailers into the body.
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// The status in a head or in trailers.
+pub(super) fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|v| Code::from_bytes(v.as_bytes()))
+}
+
+/// What an upstream asks for by `grpc-retry-pushback-ms` (gRPC A6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushback {
+    /// Nothing.
+    Unsaid,
+    /// To wait this long.
+    Wait(Duration),
+    /// Not to come back.
+    Never,
+}
+
+impl Pushback {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get("grpc-retry-pushback-ms") else {
+            return Self::Unsaid;
+        };
+        let millis = value.to_str().ok().and_then(|v| v.parse::<u64>().ok());
+        millis.map_or(Self::Never, |ms| Self::Wait(Duration::from_millis(ms)))
+    }
+}
+
+/// The call's time is over.
+pub(super) fn deadline_exceeded(service: &str) -> Error {
+    Error::new(
+        Reason::DeadlineExceeded,
+        format!("the deadline passed before the {service} service had answered"),
+    )
+}
+
+/// No status came, which gRPC has answered by UNKNOWN or INTERNAL; here it is the row of a malformed answer.
+fn no_status(service: &str) -> Error {
+    Error::new(
+        Reason::UpstreamMalformed,
+        format!("the {service} service ended its answer without a status"),
+    )
+}
+
+fn silent() -> Error {
+    Error::new(Reason::UpstreamUnavailable, "the stream was silent for too long").retry_after(RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pushback_is_read_as_a6_says() {
+        let of = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-retry-pushback-ms", http::HeaderValue::from_static(value));
+            Pushback::of(&headers)
+        };
+        assert_eq!(of("20"), Pushback::Wait(Duration::from_millis(20)));
+        assert_eq!(of("-1"), Pushback::Never);
+        assert_eq!(of("soon"), Pushback::Never);
+        assert_eq!(Pushback::of(&HeaderMap::new()), Pushback::Unsaid);
+    }
+}

@@ -1,0 +1,156 @@
+//! One attempt of a call: breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
+
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header, request::Parts, uri::Scheme};
+use hyper::body::Incoming;
+use tonic::{Code, body::Body};
+
+use super::{
+    Shared,
+    answer::{Answer, Limit, Pushback, code_of},
+    breaker::Outcome,
+    connection::no_endpoint,
+    failure::{Failure, Kind, RETRY_AFTER},
+    judge::Judge,
+    plan::Plan,
+    replay::Replay,
+    timeout,
+};
+use crate::{
+    error::{Error, Reason},
+    mesh::ROLE_TOKEN,
+};
+
+/// What an upstream answered.
+pub(super) struct Reply {
+    pub(super) response: Response<Body>,
+    /// The status, where it was known before any data went on to the caller.
+    pub(super) status: Option<(Code, Pushback)>,
+}
+
+/// Sends the call once.
+pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
+    let permit = shared
+        .breaker
+        .acquire()
+        .map_err(|wait| Failure::refused(open(shared.name, wait)))?;
+    let Some(picked) = shared.balance.pick().await else {
+        permit.record(Outcome::NoEndpoint);
+        return Err(Failure::refused(no_endpoint(shared.name)));
+    };
+    let judge = Judge::new(permit, picked.permit, picked.call, plan.patience);
+    let Some(body) = replay.attempt() else {
+        judge.outcome(Outcome::Neutral);
+        return Err(Failure::refused(Error::internal("the request's body went by already")));
+    };
+    let request = request(shared, plan, parts, picked.endpoint.authority(), body);
+    match picked.endpoint.send(request).await {
+        Ok(response) => reply(shared, plan, response, judge).await,
+        Err(failure) => {
+            if failure.kind == Kind::Connection {
+                shared.balance.suspect();
+            }
+            judge.outcome(failure.outcome());
+            Err(failure)
+        }
+    }
+}
+
+fn request(shared: &Shared, plan: &Plan, parts: &Parts, authority: &http::uri::Authority, body: Body) -> Request<Body> {
+    let mut request = Request::new(body);
+    *request.method_mut() = http::Method::POST;
+    *request.version_mut() = http::Version::HTTP_2;
+    let mut uri = http::uri::Parts::default();
+    uri.scheme = Some(Scheme::HTTP);
+    uri.authority = Some(authority.clone());
+    uri.path_and_query = parts.uri.path_and_query().cloned();
+    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *request.headers_mut() = headers(shared, plan, &parts.headers);
+    request
+}
+
+fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
+    let mut headers = from.clone();
+    for hop in [
+        header::CONNECTION,
+        header::HOST,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::PROXY_AUTHORIZATION,
+        header::CONTENT_LENGTH,
+    ] {
+        headers.remove(hop);
+    }
+    headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
+    headers.insert(ROLE_TOKEN, shared.identity.header());
+    match plan.remaining() {
+        Some(left) => headers.insert(timeout::GRPC_TIMEOUT, timeout::encode(left)),
+        None => headers.remove(timeout::GRPC_TIMEOUT),
+    };
+    headers
+}
+
+async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge: Judge) -> Result<Reply, Failure> {
+    let (head, incoming) = response.into_parts();
+    if let Some(code) = code_of(&head.headers) {
+        judge.status(code);
+        let status = Some((code, Pushback::of(&head.headers)));
+        let response = Response::from_parts(head, Body::empty());
+        return Ok(Reply { response, status });
+    }
+    if let Some(error) = no_grpc(shared.name, head.status, &head.headers) {
+        judge.outcome(Outcome::Failure);
+        return Err(Failure {
+            kind: Kind::Broken,
+            error,
+        });
+    }
+    let judge = if plan.unary {
+        Some(judge)
+    } else {
+        judge.status(Code::Ok);
+        None
+    };
+    let (limit, end) = match plan.deadline {
+        Some(deadline) => (Limit::Deadline, deadline),
+        None => (Limit::Idle(plan.activity.clone()), plan.activity.idle_at()),
+    };
+    let mut answer = Answer::new(shared.name, incoming, judge, limit, end);
+    let trailers = if plan.hold() { answer.hold().await } else { None };
+    let status = trailers.and_then(|t| Some((code_of(&t)?, Pushback::of(&t))));
+    let response = Response::from_parts(head, Body::new(answer));
+    Ok(Reply { response, status })
+}
+
+/// The error of an answer that is not gRPC, as the document "HTTP to gRPC status code mapping" splits them: what may pass is
+/// UNAVAILABLE, what will not is ours to mend.
+fn no_grpc(service: &str, status: StatusCode, headers: &HeaderMap) -> Option<Error> {
+    let grpc = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|v| v.as_bytes().starts_with(b"application/grpc"));
+    match status {
+        StatusCode::OK if grpc => None,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Some(
+            Error::new(
+                Reason::UpstreamUnavailable,
+                format!("the {service} service cannot be reached (HTTP {status})"),
+            )
+            .retry_after(RETRY_AFTER),
+        ),
+        _ => Some(Error::new(
+            Reason::UpstreamMalformed,
+            format!("the {service} service answered HTTP {status} and no gRPC"),
+        )),
+    }
+}
+
+fn open(service: &str, wait: std::time::Duration) -> Error {
+    Error::new(
+        Reason::CircuitOpen,
+        format!("the {service} service keeps failing and is left alone for a while"),
+    )
+    .with("breaker", service)
+    .retry_after(wait)
+}

@@ -1,0 +1,336 @@
+//! Chooses an endpoint for an attempt: of two taken at random, the less loaded (P2C on peak EWMA).
+//!
+//! The decision to question: an endpoint whose breaker waits for its probe is chosen before all others, once, so that it comes
+//! back under little traffic as well. At most half of the endpoints may be Open; where more are, because others went away, the
+//! breakers are not asked at all.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use rand::Rng;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    breaker::{Breaker, Config, Event, Permit, Pickable, State},
+    endpoint::{Endpoint, Key},
+    load,
+};
+use crate::{mesh::Address, telemetry::Metrics};
+
+/// How often names are looked up again.
+const REFRESH: Duration = Duration::from_secs(30);
+/// How soon at the earliest, when connections fail.
+const REFRESH_SOON: Duration = Duration::from_secs(1);
+/// Longest wait for a resolver.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The endpoints of an upstream.
+#[derive(Debug)]
+pub(super) struct Balance {
+    service: &'static str,
+    config: Config,
+    metrics: Arc<Metrics>,
+    names: Vec<String>,
+    /// Endpoints that need no look-up.
+    fixed: Vec<Arc<Endpoint>>,
+    endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
+    census: Arc<Census>,
+    lookup: tokio::sync::Mutex<()>,
+    stale: Notify,
+}
+
+/// How many endpoints there are, and how many of them are Open.
+#[derive(Debug, Default)]
+struct Census {
+    all: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// An endpoint chosen for one attempt.
+#[derive(Debug)]
+pub(super) struct Picked {
+    pub(super) endpoint: Arc<Endpoint>,
+    /// Absent where the breakers are not asked.
+    pub(super) permit: Option<Permit>,
+    pub(super) call: load::Call,
+}
+
+impl Balance {
+    pub(super) fn new(service: &'static str, addresses: Vec<Address>, config: Config, metrics: Arc<Metrics>) -> Self {
+        let mut balance = Self {
+            service,
+            config,
+            metrics,
+            names: Vec::new(),
+            fixed: Vec::new(),
+            endpoints: ArcSwap::default(),
+            census: Arc::default(),
+            lookup: tokio::sync::Mutex::default(),
+            stale: Notify::new(),
+        };
+        for address in addresses {
+            let endpoint = match address {
+                Address::Memory(m) => Endpoint::memory(service, m, balance.breaker()),
+                Address::Tcp(text) => match text.parse() {
+                    Ok(ip) => Endpoint::tcp(service, ip, balance.breaker()),
+                    Err(_) => {
+                        balance.names.push(text);
+                        continue;
+                    }
+                },
+            };
+            balance.fixed.push(Arc::new(endpoint));
+        }
+        balance.replace(balance.fixed.clone());
+        balance
+    }
+
+    pub(super) fn endpoints(&self) -> Arc<Vec<Arc<Endpoint>>> {
+        self.endpoints.load_full()
+    }
+
+    /// Whether names stand behind it, which have to be looked up now and then.
+    pub(super) fn named(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// Chooses; `None` where there is no endpoint.
+    pub(super) async fn pick(&self) -> Option<Picked> {
+        if self.endpoints.load().is_empty() && self.named() {
+            self.look_up(true).await;
+        }
+        choose(&self.endpoints.load())
+    }
+
+    /// Connections fail: names may have moved.
+    pub(super) fn suspect(&self) {
+        if self.named() {
+            self.stale.notify_one();
+        }
+    }
+
+    /// Looks names up again, once it is time. Its caller loops.
+    pub(super) async fn refresh(&self) {
+        let since = Instant::now();
+        tokio::select! {
+            () = tokio::time::sleep(REFRESH) => {}
+            () = self.stale.notified() => tokio::time::sleep_until(since + REFRESH_SOON).await,
+        }
+        self.look_up(false).await;
+    }
+
+    async fn look_up(&self, only_if_empty: bool) {
+        let _one_at_a_time = self.lookup.lock().await;
+        let old = self.endpoints();
+        if only_if_empty && !old.is_empty() {
+            return;
+        }
+        let mut found: Vec<SocketAddr> = Vec::new();
+        for name in &self.names {
+            match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(name)).await {
+                Ok(Ok(addresses)) => found.extend(addresses),
+                Ok(Err(error)) => tracing::warn!(service = self.service, name, %error, "name not resolved"),
+                Err(_) => tracing::warn!(service = self.service, name, "name not resolved in time"),
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        found.sort_unstable();
+        found.dedup();
+        let named = found.into_iter().map(|address| {
+            let known = old.iter().find(|e| e.key == Key::Tcp(address)).cloned();
+            known.unwrap_or_else(|| Arc::new(Endpoint::tcp(self.service, address, self.breaker())))
+        });
+        self.replace(self.fixed.iter().cloned().chain(named).collect());
+    }
+
+    fn replace(&self, endpoints: Vec<Arc<Endpoint>>) {
+        let open = endpoints.iter().filter(|e| e.breaker.snapshot().state != State::Closed);
+        self.census.open.store(open.count(), Ordering::Relaxed);
+        self.census.all.store(endpoints.len(), Ordering::Relaxed);
+        self.endpoints.store(Arc::new(endpoints));
+    }
+
+    fn breaker(&self) -> Breaker {
+        let (service, metrics, census) = (self.service, Arc::clone(&self.metrics), Arc::clone(&self.census));
+        let observer = move |event: Event, _| {
+            if matches!(event, Event::Closed | Event::Reset) {
+                census.closed();
+            }
+            metrics
+                .breaker_events
+                .with_label_values(&[service, "endpoint", event.as_str()])
+                .inc();
+        };
+        let census = Arc::clone(&self.census);
+        Breaker::new(
+            self.config,
+            Box::new(observer),
+            Some(Box::new(move || census.may_open())),
+        )
+    }
+}
+
+impl Census {
+    /// Takes one of the places of Open endpoints: half of them all, so never the last.
+    fn may_open(&self) -> bool {
+        let places = self.all.load(Ordering::Relaxed) / 2;
+        self.open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                (open < places).then_some(open + 1)
+            })
+            .is_ok()
+    }
+
+    fn closed(&self) {
+        let _ = self
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| open.checked_sub(1));
+    }
+}
+
+fn choose(endpoints: &[Arc<Endpoint>]) -> Option<Picked> {
+    if let [only] = endpoints {
+        return Some(take(only, only.breaker.acquire().ok()));
+    }
+    let mut pickable = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        match endpoint.breaker.pickable() {
+            Pickable::Yes => pickable.push(endpoint),
+            Pickable::Probe => {
+                if let Ok(permit) = endpoint.breaker.acquire() {
+                    return Some(take(endpoint, Some(permit)));
+                }
+            }
+            Pickable::No => {}
+        }
+    }
+    let asked = pickable.len() * 2 >= endpoints.len();
+    let from: &[&Arc<Endpoint>] = if asked {
+        &pickable
+    } else {
+        &endpoints.iter().collect::<Vec<_>>()
+    };
+    let chosen = less_loaded(from)?;
+    let permit = if asked { chosen.breaker.acquire().ok() } else { None };
+    Some(take(chosen, permit))
+}
+
+fn less_loaded<'a>(from: &[&'a Arc<Endpoint>]) -> Option<&'a Arc<Endpoint>> {
+    match from {
+        [] => None,
+        [only] => Some(only),
+        _ => {
+            let mut rng = rand::rng();
+            let a = rng.random_range(0..from.len());
+            let b = (a + rng.random_range(1..from.len())) % from.len();
+            let (a, b) = (from[a], from[b]);
+            Some(if a.load.score() <= b.load.score() { a } else { b })
+        }
+    }
+}
+
+fn take(endpoint: &Arc<Endpoint>, permit: Option<Permit>) -> Picked {
+    Picked {
+        endpoint: Arc::clone(endpoint),
+        permit,
+        call: endpoint.load.begin(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::breaker::Outcome;
+
+    fn balance(n: u16) -> Balance {
+        let addresses = (1..=n).map(|port| Address::Tcp(format!("127.0.0.1:{port}"))).collect();
+        let config = Config {
+            threshold: 50,
+            reset_timeout: Duration::from_secs(30),
+        };
+        Balance::new("user", addresses, config, Metrics::new())
+    }
+
+    fn fail(endpoint: &Endpoint) {
+        for _ in 0..5 {
+            if let Ok(permit) = endpoint.breaker.acquire() {
+                permit.record(Outcome::ConnectionFailure);
+            }
+        }
+    }
+
+    fn state(endpoint: &Endpoint) -> State {
+        endpoint.breaker.snapshot().state
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slow_endpoint_is_avoided() {
+        let balance = balance(3);
+        let slow = balance.endpoints()[0].name.clone();
+        let mut calls = 0;
+        for _ in 0..1000 {
+            let mut picked = balance.pick().await.expect("there are three");
+            let is_slow = picked.endpoint.name == slow;
+            calls += u32::from(is_slow);
+            let took = if is_slow { 500 } else { 1 };
+            tokio::time::advance(Duration::from_millis(took)).await;
+            picked.call.answered();
+        }
+        assert!(calls < 20, "the slow one got {calls} of 1000");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_open_endpoint_is_not_chosen_until_its_probe_is_due() {
+        let balance = balance(2);
+        let dead = balance.endpoints()[0].clone();
+        fail(&dead);
+        assert_eq!(state(&dead), State::Open);
+        for _ in 0..50 {
+            assert_ne!(balance.pick().await.expect("one is left").endpoint.name, dead.name);
+        }
+        tokio::time::advance(Duration::from_secs(34)).await;
+        let probe = balance.pick().await.expect("two");
+        assert_eq!(probe.endpoint.name, dead.name, "the probe goes first");
+        assert_ne!(
+            balance.pick().await.expect("two").endpoint.name,
+            dead.name,
+            "one probe at a time"
+        );
+        probe.permit.expect("a probe has a permit").record(Outcome::Success);
+        assert_eq!(state(&dead), State::Closed);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_most_half_of_the_endpoints_open_and_never_the_last() {
+        let three = balance(3);
+        three.endpoints().iter().for_each(|e| fail(e));
+        let open = three.endpoints().iter().filter(|e| state(e) == State::Open).count();
+        assert_eq!(open, 1);
+        let one = balance(1);
+        fail(&one.endpoints()[0]);
+        assert_eq!(state(&one.endpoints()[0]), State::Closed);
+        assert!(one.pick().await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_and_known_endpoints_are_kept() {
+        let config = Config {
+            threshold: 50,
+            reset_timeout: Duration::from_secs(30),
+        };
+        let balance = Balance::new("user", vec![Address::Tcp("localhost:9".into())], config, Metrics::new());
+        assert!(balance.pick().await.is_some());
+        let before = balance.endpoints();
+        balance.look_up(false).await;
+        assert!(Arc::ptr_eq(&before[0], &balance.endpoints()[0]));
+    }
+}

@@ -1,0 +1,63 @@
+//! What a call may cost: its deadline, the time of one attempt, whether it may be repeated.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::{idle::Activity, timeout};
+use crate::policy::Method;
+
+/// Header under which callers send an idempotency key.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Attempts that the deadline is shared out to.
+const SHARES: u32 = 3;
+
+/// The plan of one call.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// May be sent again when nobody knows what the first attempt did.
+    pub(super) repeatable: bool,
+    /// Neither side streams.
+    pub(super) unary: bool,
+    pub(super) deadline: Option<Instant>,
+    /// Time of one attempt until its head.
+    pub(super) per_try: Option<Duration>,
+    /// What the method grants one attempt until its head, whatever the caller's own deadline.
+    pub(super) patience: Duration,
+    pub(super) activity: Activity,
+}
+
+impl Plan {
+    /// `default`: deadline of a unary method that names none.
+    pub(super) fn new(method: Option<&Method>, headers: &HeaderMap, default: Duration) -> Self {
+        let unary = method.is_some_and(Method::unary);
+        let keyed = method.is_some_and(|m| m.idempotency_key) && headers.contains_key(IDEMPOTENCY_KEY);
+        let repeatable = keyed || method.is_some_and(Method::repeatable);
+        let granted = method.and_then(|m| m.deadline).unwrap_or(default);
+        let asked = headers.get(timeout::GRPC_TIMEOUT).and_then(timeout::parse);
+        let budget = match (asked, unary) {
+            (Some(asked), true) => Some(asked.min(granted)),
+            (asked, false) => asked,
+            (None, true) => Some(granted),
+        };
+        Self {
+            repeatable,
+            unary,
+            deadline: budget.map(|b| Instant::now() + b),
+            per_try: budget.filter(|_| repeatable).map(|b| b / SHARES),
+            patience: if repeatable { granted / SHARES } else { granted },
+            activity: Activity::new(),
+        }
+    }
+
+    /// What is left until the deadline.
+    pub(super) fn remaining(&self) -> Option<Duration> {
+        self.deadline.map(|d| d.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether the head waits for data or trailers, so that an answer that is only a failure can be tried again.
+    pub(super) fn hold(&self) -> bool {
+        self.repeatable && self.unary
+    }
+}

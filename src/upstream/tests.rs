@@ -1,0 +1,1 @@
+//! The whole way out, against real servers on loopback.

@@ -1,0 +1,76 @@
+//! The project's own chores. `cargo xtask --help` lists them.
+//!
+//! Everything that CI does is a subcommand here, so that a developer's machine and CI run the same thing: `.ci/run` calls
+//! `cargo xtask test` and nothing else. Only the standard library runs processes; there is no task runner to install.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to its terminal"
+)]
+
+mod bench;
+mod golden;
+mod lint;
+mod report;
+mod shell;
+mod soak;
+mod suite;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about = "LogiCore's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Installs the test tools, checks the tree and runs the full test suite: what CI runs
+    Test,
+    /// Format, clippy, API lint and compatibility, dependency bans and licences
+    Lint,
+    /// Installs the pinned test tools into the cache folder; says what is missing and how to get it
+    Tools {
+        /// Only these, by name
+        names: Vec<String>,
+        /// Lists the tools and what each is for, and installs nothing
+        #[arg(long)]
+        list: bool,
+    },
+    /// Rewrites the golden files; look at the difference before committing it
+    Golden,
+    /// The long tests: many rounds of kill -9, property tests with many cases
+    Soak(soak::Options),
+    /// Measures the release build
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Start to first answered login on existing data, idle memory, size of the binary
+    Start(bench::start::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().chore {
+        Chore::Test => suite::test(),
+        Chore::Lint => suite::lint(),
+        Chore::Tools { list: true, .. } => {
+            tools::list();
+            Ok(())
+        }
+        Chore::Tools { names, .. } => tools::Tools::open()?.ensure(&names),
+        Chore::Golden => golden::rewrite(),
+        Chore::Soak(options) => soak::run(&options),
+        Chore::Bench {
+            what: Bench::Start(options),
+        } => bench::start::run(&options),
+    }
+}
