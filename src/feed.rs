@@ -22,6 +22,8 @@ use std::time::Duration;
 pub use producer::{Producer, Watcher};
 pub use stream::FeedService;
 pub use view::AccessView;
+#[cfg(test)]
+pub(crate) use view::Source;
 pub(crate) use view::not_ready;
 
 /// How often a producer tells its head to a watcher.
