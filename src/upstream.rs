@@ -78,7 +78,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     attempts: u32,
     service_timeout: Duration,
-    refreshing: AtomicBool,
+    /// Whether a task looks names up; shared by all who share the endpoints.
+    refreshing: Arc<AtomicBool>,
 }
 
 impl Upstream {
@@ -106,7 +107,29 @@ impl Upstream {
             metrics,
             attempts: resilience.retry_attempts.max(1),
             service_timeout: resilience.service_timeout,
-            refreshing: AtomicBool::new(false),
+            refreshing: Arc::default(),
+        }))
+    }
+
+    /// The same endpoints without the breaker of the service, for the access feed: it must be back as soon as its producer is,
+    /// and a watcher that comes again at its own pace is no storm that a breaker would have to hold off.
+    pub(crate) fn unguarded(&self) -> Self {
+        let shared = &self.0;
+        let never = Config {
+            threshold: 100,
+            reset_timeout: Duration::ZERO,
+        };
+        Self(Arc::new(Shared {
+            name: shared.name,
+            breaker: Breaker::new(never, Box::new(|_, _| ()), None),
+            balance: Arc::clone(&shared.balance),
+            budget: retry::budget(),
+            identity: Arc::clone(&shared.identity),
+            policies: Arc::clone(&shared.policies),
+            metrics: Arc::clone(&shared.metrics),
+            attempts: shared.attempts,
+            service_timeout: shared.service_timeout,
+            refreshing: Arc::clone(&shared.refreshing),
         }))
     }
 

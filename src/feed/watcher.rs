@@ -61,7 +61,7 @@ pub(super) fn start(view: &Arc<AccessView>, ctx: &Context) {
         let watcher = Watcher {
             view: view.clone(),
             source,
-            upstream: upstream.clone(),
+            upstream: upstream.unguarded(),
             hello: pb::Hello {
                 watcher_id: id.clone(),
                 role: role.to_owned(),
