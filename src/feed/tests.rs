@@ -1,1 +1,220 @@
+//! The feed in its parts, and as a whole: real producers served by the mesh, real watchers.
 
+mod disk;
+mod history;
+mod replica;
+mod roles;
+mod timed;
+mod view;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::DateTime;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{view::Source, *};
+use crate::{
+    access::Principal,
+    api::{
+        mesh::{
+            self as pb, RevocationTarget as Target, feed_service_client::FeedServiceClient,
+            sync_request::Message as Say, sync_response::Message,
+        },
+        policy::Scope,
+    },
+    context::Context,
+    error::Reason,
+    ids::{RoleName, SessionId, TenantId, TokenId, UserId},
+    mesh::Address,
+    secret::Secret,
+    settings::{Role, Settings},
+    testkit,
+    upstream::Upstream,
+};
+
+const EPOCH: &str = "epoch-1";
+
+fn revision(epoch: &str, number: u64) -> pb::Revision {
+    pb::Revision {
+        epoch: epoch.to_owned(),
+        number,
+    }
+}
+
+fn update(number: u64, upserts: Vec<pb::Resource>) -> pb::Update {
+    update_of(EPOCH, number, upserts)
+}
+
+fn update_of(epoch: &str, number: u64, upserts: Vec<pb::Resource>) -> pb::Update {
+    pb::Update {
+        revision: Some(revision(epoch, number)),
+        upserts,
+        removed: Vec::new(),
+    }
+}
+
+fn removal(number: u64, removed: &[&str]) -> pb::Update {
+    pb::Update {
+        removed: removed.iter().map(|key| (*key).to_owned()).collect(),
+        ..update(number, Vec::new())
+    }
+}
+
+/// A resource of the plainest kind, told apart by its number.
+fn tenant(name: &str, suspended: bool) -> pb::Resource {
+    resource::tenant(&tenant_id(name), suspended)
+}
+
+fn tenant_id(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+fn roles(names: &[&str]) -> Vec<RoleName> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn built_in() -> Vec<pb::Resource> {
+    let role = |name: &str, scope| resource::built_in_role(&name.parse().unwrap(), scope);
+    vec![
+        role("admin", Scope::Tenant),
+        role("operator", Scope::Platform),
+        role("user", Scope::Unspecified),
+    ]
+}
+
+/// A revocation of a user's older tokens; `over` is the second in which it ends.
+fn revoked(user: UserId, below: u64, over: i64) -> pb::Resource {
+    resource::revocation(pb::Revocation {
+        target: Target::User.into(),
+        id: user.to_string(),
+        revoked: below,
+        stale: 0,
+        expire_time: Some(prost_types::Timestamp {
+            seconds: over,
+            nanos: 0,
+        }),
+    })
+}
+
+fn key(kid: &str) -> pb::Resource {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let pair = Ed25519KeyPair::generate().unwrap();
+    let x = URL_SAFE_NO_PAD.encode(pair.public_key());
+    resource::verification_key(pb::VerificationKey {
+        kid: kid.to_owned(),
+        alg: "EdDSA".to_owned(),
+        jwk: serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": x }).to_string(),
+    })
+}
+
+fn principal(subject: UserId, revision: u64) -> Principal {
+    Principal {
+        subject,
+        tenant: tenant_id("acme"),
+        session: SessionId::generate(),
+        token: TokenId::generate(),
+        client: "logicore".to_owned(),
+        roles: roles(&["user"]),
+        issued_at: DateTime::UNIX_EPOCH,
+        authenticated_at: DateTime::UNIX_EPOCH,
+        expires_at: DateTime::UNIX_EPOCH,
+        epoch: EPOCH.into(),
+        revision,
+    }
+}
+
+fn standing(view: &AccessView, principal: &Principal) -> Option<Reason> {
+    view.standing(principal).err().map(|e| e.reason())
+}
+
+/// A context whose process proves membership to every other of these tests.
+fn context(role: Role) -> Context {
+    let mut settings = Settings::defaults(role);
+    settings.mesh.secret = Some(Secret::new("a secret that all roles of these tests share"));
+    settings.resilience.drain_delay = Duration::ZERO;
+    settings.resilience.drain_timeout = Duration::from_millis(1500);
+    testkit::context_with(settings)
+}
+
+/// The way to a producer.
+fn upstream(ctx: &Context, name: &'static str, address: Address) -> Upstream {
+    Upstream::new(
+        name,
+        vec![address],
+        ctx.identity.clone(),
+        ctx.policies.clone(),
+        &ctx.settings.resilience,
+        ctx.metrics.clone(),
+    )
+}
+
+/// A process of this role that watches both producers.
+fn watching(role: Role, auth: Address, admin: Address) -> Context {
+    let mut ctx = context(role);
+    ctx.neighbours.auth = upstream(&ctx, AUTH, auth);
+    ctx.neighbours.admin = upstream(&ctx, ADMIN, admin);
+    ctx.access.watch(&ctx);
+    ctx
+}
+
+/// A watcher that says and reads only what a test does.
+struct Raw {
+    say: mpsc::Sender<pb::SyncRequest>,
+    answers: tonic::Streaming<pb::SyncResponse>,
+}
+
+impl Raw {
+    async fn open(role: Role, address: Address) -> Result<Self, tonic::Status> {
+        let ctx = context(role);
+        let (say, said) = mpsc::channel(8);
+        let answers = FeedServiceClient::new(upstream(&ctx, AUTH, address))
+            .max_decoding_message_size(super::watcher::MAX_MESSAGE)
+            .sync(ReceiverStream::new(said))
+            .await?
+            .into_inner();
+        Ok(Self { say, answers })
+    }
+
+    /// A connected watcher that has got its snapshot.
+    async fn hello(id: &str, address: Address) -> Self {
+        let mut raw = Self::open(Role::User, address).await.unwrap();
+        raw.say(Say::Hello(pb::Hello {
+            watcher_id: id.to_owned(),
+            role: "user".to_owned(),
+            have: None,
+        }))
+        .await;
+        assert!(matches!(raw.hear().await, Message::Snapshot(_)));
+        raw
+    }
+
+    async fn say(&self, message: Say) {
+        let message = Some(message);
+        self.say.send(pb::SyncRequest { message }).await.unwrap();
+    }
+
+    async fn acknowledge(&self, number: u64) {
+        let revision = Some(revision(EPOCH, number));
+        self.say(Say::Ack(pb::Ack { revision })).await;
+    }
+
+    async fn hear(&mut self) -> Message {
+        self.answers.message().await.unwrap().unwrap().message.unwrap()
+    }
+}
+
+/// Waits until the view knows something.
+async fn until(view: &AccessView, known: impl Fn(&AccessView) -> bool) {
+    let mut changed = view.changed();
+    let wait = async {
+        while !known(view) {
+            changed.changed().await.expect("the view is held");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .expect("it arrives");
+}
