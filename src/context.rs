@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock, feed::AccessView, mesh::Identity, policy, server::Lifecycle, settings::Settings, telemetry::Metrics,
-    token::Verifier, upstream::Upstream,
+    api::mesh::CircuitBreaker, clock::Clock, feed::AccessView, mesh::Identity, policy, server::Lifecycle,
+    settings::Settings, telemetry::Metrics, token::Verifier, upstream::Upstream,
 };
 
 /// Handles to the neighbours, whether they share the process or not. Each carries its whole way out: retry, breaker, balance.
@@ -18,6 +18,20 @@ pub struct Neighbours {
     pub user: Upstream,
     /// The admin service.
     pub admin: Upstream,
+}
+
+impl Neighbours {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> [&Upstream; 3] {
+        [&self.auth, &self.user, &self.admin]
+    }
+
+    /// The breakers of all of them.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<CircuitBreaker> {
+        self.all().into_iter().flat_map(Upstream::breakers).collect()
+    }
 }
 
 /// What all parts of one process share. Cheap to clone.

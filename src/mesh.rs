@@ -11,7 +11,7 @@ mod tests;
 pub use health::serve_health;
 pub use identity::{Identity, Peer, ROLE_TOKEN};
 pub use memory::{MemoryAddress, MemoryListener, memory};
-pub use operator::{OPERATOR_SOCKET, ProveRole, operator_in_memory};
+pub use operator::{OPERATOR_SOCKET, as_operator};
 #[cfg(unix)]
 pub use operator::{operator_on_socket, operator_socket};
 pub use serve::{Listener, serve};

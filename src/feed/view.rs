@@ -3,30 +3,25 @@
 //! Each producer has a side: a replica behind a lock that only its watcher takes, and a compiled state that readers load
 //! without one. A delta makes the next state from the last by copying a few nodes; a snapshot compiles anew.
 
+mod side;
+mod state;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     fmt,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::{sync::watch, time::timeout};
 
-use super::{
-    ADMIN, AUTH,
-    marks::Marks,
-    replica::{Change, OutOfStep, Replica},
-    roles::{Catalog, Roles},
-    watcher,
+use self::{
+    side::Side,
+    state::{AdminState, AuthState, jwks},
 };
+use super::{ADMIN, AUTH, replica::OutOfStep, roles::Catalog, watcher};
 use crate::{
     access::Principal,
     api::mesh::{self as pb, resource::Kind},
@@ -71,33 +66,6 @@ impl Source {
             Self::Admin => ADMIN,
         }
     }
-}
-
-/// What is held of one producer.
-#[derive(Debug)]
-struct Side {
-    replica: Mutex<Replica>,
-    born: Instant,
-    /// When the producer was last heard, in milliseconds after `born`; `NEVER` before the first time.
-    heard: AtomicI64,
-    /// Grows with every change.
-    version: AtomicU64,
-}
-
-const NEVER: i64 = i64::MIN;
-
-#[derive(Clone, Debug)]
-struct AuthState {
-    epoch: Arc<str>,
-    keys: Arc<BTreeMap<String, Arc<VerifyingKey>>>,
-    jwks: Arc<str>,
-    marks: Marks,
-}
-
-#[derive(Clone, Debug)]
-struct AdminState {
-    roles: Arc<Roles>,
-    suspended: Arc<HashSet<String>>,
 }
 
 impl AccessView {
@@ -231,6 +199,12 @@ impl AccessView {
         self.changed.subscribe()
     }
 
+    /// Grows with every change of roles and tenants: what was decided under another number may be decided otherwise now.
+    #[must_use]
+    pub fn policy_revision(&self) -> u64 {
+        self.version(Source::Admin)
+    }
+
     /// Calls `apply` with the name of each breaker that an operator resets, for the life of the process.
     pub fn on_breaker_reset(&self, apply: impl Fn(&str) + Send + Sync + 'static) {
         lock(&self.resets).push(Box::new(apply));
@@ -337,151 +311,12 @@ impl AccessView {
         }
     }
 
-    fn compile_auth(&self, replica: &Replica) {
-        let mut marks = Marks::default();
-        for resource in replica.resources() {
-            if let Some(Kind::Revocation(mark)) = &resource.kind {
-                marks.set(mark, true);
-            }
-        }
-        let epoch = replica.revision().map_or("", |r| r.epoch.as_str());
-        let keys = Arc::new(self.compile_keys(replica));
-        self.auth_state.store(Some(Arc::new(AuthState {
-            epoch: epoch.into(),
-            jwks: jwks(&keys),
-            keys,
-            marks,
-        })));
-    }
-
-    fn change_auth(&self, replica: &Replica, changes: &[Change]) {
-        let state = self.auth_state.load_full();
-        let Some(mut next) = state.map(|s| AuthState::clone(&s)) else {
-            return self.compile_auth(replica);
-        };
-        let mut keys = false;
-        for change in changes {
-            keys |= change.kinds().any(|k| matches!(k, Kind::VerificationKey(_)));
-            if let Some(Kind::Revocation(old)) = kind(&change.old) {
-                next.marks.set(old, false);
-            }
-            if let Some(Kind::Revocation(new)) = kind(&change.new) {
-                next.marks.set(new, true);
-            }
-        }
-        if keys {
-            next.keys = Arc::new(self.compile_keys(replica));
-            next.jwks = jwks(&next.keys);
-        }
-        self.auth_state.store(Some(Arc::new(next)));
-    }
-
-    /// A key that is still the same stays the same object, so that what it proved stays proven.
-    fn compile_keys(&self, replica: &Replica) -> BTreeMap<String, Arc<VerifyingKey>> {
-        let mut keys = BTreeMap::new();
-        for resource in replica.resources() {
-            let Some(Kind::VerificationKey(key)) = &resource.kind else {
-                continue;
-            };
-            let same = |held: &Arc<VerifyingKey>| held.jwk() == key.jwk && held.allows(&key.alg);
-            let held = self
-                .key(&key.kid)
-                .filter(same)
-                .map_or_else(|| VerifyingKey::from_feed(key).map(Arc::new), Ok);
-            match held {
-                Ok(held) => {
-                    keys.insert(key.kid.clone(), held);
-                }
-                Err(error) => tracing::error!(kid = key.kid, %error, "a key of the feed is not taken"),
-            }
-        }
-        keys
-    }
-
-    fn compile_admin(&self, replica: &Replica, roles: bool, tenants: bool) {
-        let state = self.admin_state.load_full();
-        let mut next = state.map_or_else(AdminState::empty, |s| AdminState::clone(&s));
-        let kinds = replica.resources().filter_map(|r| r.kind.as_ref());
-        if roles {
-            let grants = kinds.clone().filter_map(|k| match k {
-                Kind::Role(grant) => Some(grant),
-                _ => None,
-            });
-            next.roles = Arc::new(Roles::compile(&self.catalog.load(), grants));
-        }
-        if tenants {
-            let suspended = kinds.filter_map(|k| match k {
-                Kind::Tenant(tenant) if tenant.suspended => Some(tenant.id.clone()),
-                _ => None,
-            });
-            next.suspended = Arc::new(suspended.collect());
-        }
-        self.admin_state.store(Some(Arc::new(next)));
-    }
-
     fn side(&self, source: Source) -> &Side {
         match source {
             Source::Auth => &self.auth,
             Source::Admin => &self.admin,
         }
     }
-}
-
-impl AdminState {
-    fn empty() -> Self {
-        Self {
-            roles: Arc::default(),
-            suspended: Arc::default(),
-        }
-    }
-}
-
-impl Side {
-    fn new() -> Self {
-        Self {
-            replica: Mutex::default(),
-            born: Instant::now(),
-            heard: AtomicI64::new(NEVER),
-            version: AtomicU64::new(0),
-        }
-    }
-
-    fn replica(&self) -> MutexGuard<'_, Replica> {
-        lock(&self.replica)
-    }
-
-    fn hear(&self, ago: Duration) {
-        self.heard.store(self.uptime().saturating_sub(millis(ago)), Relaxed);
-    }
-
-    fn age(&self) -> Option<Duration> {
-        let heard = self.heard.load(Relaxed);
-        let age = self.uptime().saturating_sub(heard).max(0).unsigned_abs();
-        (heard != NEVER).then(|| Duration::from_millis(age))
-    }
-
-    fn uptime(&self) -> i64 {
-        millis(self.born.elapsed())
-    }
-}
-
-impl Change {
-    fn kinds(&self) -> impl Iterator<Item = &Kind> {
-        kind(&self.old).into_iter().chain(kind(&self.new))
-    }
-}
-
-fn kind(resource: &Option<pb::Resource>) -> Option<&Kind> {
-    resource.as_ref()?.kind.as_ref()
-}
-
-fn jwks(keys: &BTreeMap<String, Arc<VerifyingKey>>) -> Arc<str> {
-    let keys: Vec<_> = keys.values().map(|k| k.public()).collect();
-    serde_json::json!({ "keys": keys }).to_string().into()
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What is asked before the first snapshot.

@@ -24,12 +24,43 @@ pub fn layer(verifier: &Arc<Verifier>) -> GateLayer<Authenticate> {
     GateLayer(Authenticate(Arc::clone(verifier)))
 }
 
+/// Finds out who calls and refuses nobody, for layers that stand further out than [`layer`] and treat strangers otherwise. The
+/// work is done once: [`layer`] takes over what is found here.
+#[must_use]
+pub fn identify(verifier: &Arc<Verifier>) -> GateLayer<Identify> {
+    GateLayer(Identify(Arc::clone(verifier)))
+}
+
 /// The gate that judges it.
 #[derive(Clone, Debug)]
 pub struct Authenticate(Arc<Verifier>);
 
+/// The gate that only looks.
+#[derive(Clone, Debug)]
+pub struct Identify(Arc<Verifier>);
+
+/// The principal in the extensions was put there by [`Identify`].
+#[derive(Clone, Copy, Debug)]
+struct Identified;
+
+impl Gate for Identify {
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        request.extensions_mut().remove::<Arc<Principal>>();
+        let principal = route::method(request.extensions())
+            .and_then(|method| authenticate(&self.0, method, request.headers()).ok().flatten());
+        if let Some(principal) = principal {
+            request.extensions_mut().insert(principal);
+            request.extensions_mut().insert(Identified);
+        }
+        Ok(())
+    }
+}
+
 impl Gate for Authenticate {
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        if request.extensions_mut().remove::<Identified>().is_some() {
+            return Ok(());
+        }
         // Whatever put one here before, it was not a token.
         request.extensions_mut().remove::<Arc<Principal>>();
         let Some(method) = route::method(request.extensions()) else {

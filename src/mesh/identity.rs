@@ -103,6 +103,17 @@ impl Identity {
         })
     }
 
+    /// The same secret in another role's name.
+    #[must_use]
+    pub fn in_role(&self, role: Role) -> Arc<Self> {
+        Arc::new(Self {
+            role,
+            key: self.key.clone(),
+            clock: self.clock.clone(),
+            current: ArcSwapOption::empty(),
+        })
+    }
+
     /// The value to send as [`ROLE_TOKEN`]; made anew when half of its life is over.
     #[must_use]
     pub fn header(&self) -> HeaderValue {

@@ -7,29 +7,16 @@ use std::{io, path::Path};
 
 use hyper_util::rt::TokioIo;
 use tonic::{
-    Request, Status,
-    service::Interceptor,
+    body::Body,
     transport::{Channel, Endpoint},
 };
+use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
-use super::{Identity, MemoryAddress, ROLE_TOKEN};
+use super::ROLE_TOKEN;
+use crate::{context::Context, layer::GrpcService, settings::Role};
 
 /// Name of the socket in the data folder.
 pub const OPERATOR_SOCKET: &str = "operator.sock";
-
-/// A channel to a role in this process.
-///
-/// # Errors
-/// When nobody listens.
-pub async fn operator_in_memory(address: MemoryAddress) -> Result<Channel, tonic::transport::Error> {
-    let connect = tower::service_fn(move |_| {
-        let address = address.clone();
-        async move { address.connect().await.map(TokioIo::new) }
-    });
-    Endpoint::from_static("http://operator")
-        .connect_with_connector(connect)
-        .await
-}
 
 /// A channel to the role that runs on a data folder.
 ///
@@ -64,28 +51,13 @@ pub fn operator_socket(data_dir: &Path) -> io::Result<tokio::net::UnixListener> 
     Ok(listener)
 }
 
-/// Adds the role token to what a generated client sends.
-#[derive(Clone, Debug)]
-pub struct ProveRole(std::sync::Arc<Identity>);
-
-impl ProveRole {
-    /// Proves by this identity.
-    #[must_use]
-    pub fn new(identity: std::sync::Arc<Identity>) -> Self {
-        Self(identity)
-    }
-}
-
-impl Interceptor for ProveRole {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let value = self.0.header();
-        let value = value
-            .to_str()
-            .map_err(|_| Status::internal("the role token is header text"))?;
-        let value = value
-            .parse()
-            .map_err(|_| Status::internal("the role token is header text"))?;
-        request.metadata_mut().insert(ROLE_TOKEN, value);
-        Ok(request)
-    }
+/// A stack as an operator on this machine meets it: whoever opens the socket, or the store itself, owns the data folder, which is
+/// all the proof that there could be.
+#[must_use]
+pub fn as_operator(ctx: &Context, stack: GrpcService) -> GrpcService {
+    let identity = ctx.identity.in_role(Role::Cli);
+    BoxCloneSyncService::new(stack.map_request(move |mut request: http::Request<Body>| {
+        request.headers_mut().insert(ROLE_TOKEN, identity.header());
+        request
+    }))
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+#[cfg(unix)]
+use super::operator::as_operator;
 use super::{health, memory::MemoryListener};
 use crate::{
     context::Context,
@@ -34,6 +36,11 @@ pub enum Listener {
 /// # Errors
 /// When a listener that other machines reach would speak plaintext without being told to.
 pub async fn serve(ctx: &Context, listener: Listener, service: GrpcService) -> Result<(), Error> {
+    let service = match &listener {
+        #[cfg(unix)]
+        Listener::Operator(_) => as_operator(ctx, service),
+        _ => service,
+    };
     let service = health::beside(ctx, service);
     let connections = Connections::new(Protocols::Http2, &ctx.settings.limits, service);
     match listener {

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, Registry, core::Collector as _};
 use tonic::Code;
 
 use super::{
@@ -51,6 +51,22 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// Requests and errors of all methods since start.
+    #[must_use]
+    pub fn totals(&self) -> (u64, u64) {
+        let sum = |counters: &IntCounterVec| {
+            let families = counters.collect().into_iter();
+            let counts = families.flat_map(|f| {
+                f.get_metric()
+                    .iter()
+                    .map(|m| m.get_counter().get_value())
+                    .collect::<Vec<_>>()
+            });
+            counts.sum::<f64>() as u64
+        };
+        (sum(&self.total), sum(&self.errors))
+    }
+
     pub(super) fn new(registry: &Registry, window: Arc<Window>) -> Self {
         const LABELS: &[&str] = &["service", "method", "protocol"];
         Self {

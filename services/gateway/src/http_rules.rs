@@ -14,12 +14,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header};
-use logicore::{Error, server::HttpService, settings::Settings};
+use http::{Request, Response};
+use logicore::{server::HttpService, settings::Settings};
 use tonic::{Status, body::Body};
 use tower::{Service, util::BoxCloneSyncService};
 
-use crate::rest::http_error;
+use crate::{
+    protocol::{self, Protocol},
+    rest::http_error,
+};
 
 /// The rules of one listener.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Service<Request<Body>> for HttpRules {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let refused = self.rules.hosts.check(&request);
-        if is_native_grpc(&request) {
+        if protocol::of(&request) == Protocol::Grpc {
             return match refused {
                 Ok(()) => self.inner.call(request),
                 Err(error) => Box::pin(async { Ok(Status::from(error).into_http()) }),
@@ -69,7 +72,7 @@ impl Service<Request<Body>> for HttpRules {
         let rules = self.rules.clone();
         let origin = rules.cors.allowed(request.headers());
         let early = match refused {
-            Err(error) => Some(misdirected(error)),
+            Err(error) => Some(http_error(error)),
             Ok(()) => rules.cors.preflight(&request),
         };
         // The service is called here, where it is ready, and only its future is awaited.
@@ -85,15 +88,6 @@ impl Service<Request<Body>> for HttpRules {
             Ok(answer)
         })
     }
-}
-
-fn is_native_grpc(request: &Request<Body>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map(|v| v.as_bytes());
-    content_type.is_some_and(|t| t.starts_with(b"application/grpc") && !t.starts_with(b"application/grpc-web"))
-}
-
-fn misdirected(error: Error) -> Response<Body> {
-    http_error(error)
 }
 
 #[cfg(test)]

@@ -1,1 +1,75 @@
-fn main() {}
+//! The `logicore` binary: one program, five roles, and the commands of operators.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks to its terminal"
+)]
+
+mod banner;
+mod bootstrap;
+mod check_config;
+mod cli;
+mod process;
+mod run;
+
+use std::process::ExitCode;
+
+use logicore::settings::{Loaded, Problems, Role, Sources};
+
+use cli::Command;
+
+/// Status of a program that was called or set up wrongly (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let invocation = match cli::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            // Where even that cannot be printed there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let role = invocation.command.role();
+    match load(invocation.flags, role) {
+        Ok(loaded) => perform(&invocation.command, loaded),
+        Err(problems) => {
+            eprintln!("{problems}");
+            USAGE.into()
+        }
+    }
+}
+
+fn load(flags: std::collections::BTreeMap<String, String>, role: Role) -> Result<Loaded, Problems> {
+    Sources::from_process(flags)?.load(role)
+}
+
+fn perform(command: &Command, loaded: Loaded) -> ExitCode {
+    let done = match command {
+        Command::Run(_) => run::run(loaded),
+        Command::CheckConfig(_) => {
+            check_config::print(&loaded);
+            Ok(())
+        }
+        Command::OpenApi => openapi(&loaded),
+        Command::Bootstrap { email } => bootstrap::run(loaded, email),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("logicore: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn openapi(loaded: &Loaded) -> anyhow::Result<()> {
+    let document = logicore_gateway::openapi_document(&loaded.settings.public_url)?;
+    print!("{}", String::from_utf8_lossy(&document));
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The end of the way in: hands a request to the upstream of its route, or to the gateway's own services.
+//!
+//! The body is watched on its way: what is wrong with it is the caller's fault, so the upstream's call is dropped without a word,
+//! which no breaker counts, and the caller is told.
+
+mod intake;
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::{Either, select};
+use http::{Request, Response};
+use logicore::{
+    Error,
+    layer::{GrpcService, refuse},
+};
+use tonic::{body::Body, service::Routes};
+use tower::{Service, ServiceExt, util::BoxCloneSyncService};
+
+use crate::{
+    front::Answer,
+    routes::{Route, Target},
+};
+
+/// Hands requests on.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    own: GrpcService,
+    message_bytes: usize,
+}
+
+impl Forward {
+    /// `own`: what the gateway serves by itself. Messages of more than `message_bytes` are refused.
+    pub(crate) fn new(own: Routes, message_bytes: usize) -> Self {
+        Self {
+            own: BoxCloneSyncService::new(own.prepare()),
+            message_bytes,
+        }
+    }
+}
+
+impl Service<Request<Body>> for Forward {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        let Some(route) = request.extensions().get::<Arc<Route>>().cloned() else {
+            let error = Error::internal("forward stands behind what lets only routes pass");
+            return Box::pin(std::future::ready(Ok(refuse(error))));
+        };
+        let (parts, body) = request.into_parts();
+        let (body, wrong) = intake::watch(body, self.message_bytes);
+        let request = Request::from_parts(parts, body);
+        let call = match &route.target {
+            Target::Upstream(upstream) => Either::Left(upstream.clone().call(request)),
+            Target::Own => Either::Right(self.own.clone().oneshot(request)),
+        };
+        Box::pin(async move {
+            // The call first: an answer that is there is an answer, whatever else the caller still sends.
+            match select(pin!(call), wrong).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right((error, _)) => Ok(refuse(error)),
+            }
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! Counts every request and writes its line into the access log, once its status is known.
+//!
+//! The line is an event of the target `logicore_gateway::access` within the request's span, so that method, principal, request id
+//! and trace id stand in it; `LOGICORE_LOG=info,logicore_gateway::access=off` switches it off.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use logicore::{error::code_name, layer::body, telemetry::RequestMetrics};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tonic::{Code, body::Body};
+use tower::{Layer, Service};
+use tracing::Span;
+
+use crate::{
+    protocol::Protocol,
+    routes::{Route, Table},
+};
+
+const ACCESS: &str = "logicore_gateway::access";
+
+/// Counts requests.
+#[derive(Clone, Debug)]
+pub(crate) struct ObserveLayer(Arc<Table>);
+
+impl ObserveLayer {
+    pub(crate) fn new(table: &Arc<Table>) -> Self {
+        Self(Arc::clone(table))
+    }
+}
+
+impl<S> Layer<S> for ObserveLayer {
+    type Service = Observe<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Observe {
+            table: Arc::clone(&self.0),
+            inner,
+        }
+    }
+}
+
+/// A service whose requests are counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Observe<S> {
+    table: Arc<Table>,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Observe<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let extensions = request.extensions();
+        let protocol = extensions.get::<Protocol>().copied().unwrap_or(Protocol::Rest);
+        let route = extensions.get::<Arc<Route>>();
+        let counters = match route {
+            Some(route) => route.counters(protocol),
+            None => self.table.unknown(protocol),
+        };
+        let seen = Seen {
+            counters: counters.clone(),
+            protocol,
+            quiet: route.is_some_and(|r| r.method.service.starts_with("grpc.")),
+            since: Instant::now(),
+            span: Span::current(),
+            ended: false,
+        };
+        ResponseFuture {
+            future: self.inner.call(request),
+            seen: Some(seen),
+        }
+    }
+}
+
+/// A request that is being answered. Whoever drops it before its end has gone away.
+struct Seen {
+    counters: RequestMetrics,
+    protocol: Protocol,
+    /// Probes and tools come every few seconds; what they ask is of no interest to most.
+    quiet: bool,
+    since: Instant,
+    span: Span,
+    ended: bool,
+}
+
+impl Seen {
+    fn end(&mut self, code: Code) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let took = self.since.elapsed();
+        self.counters.record(code, took);
+        self.span.in_scope(|| self.log(code, took));
+    }
+
+    fn log(&self, code: Code, took: Duration) {
+        let (code, protocol) = (code_name(code), self.protocol.as_str());
+        let millis = (took.as_secs_f64() * 1e6).round() / 1e3;
+        if self.quiet {
+            tracing::debug!(target: ACCESS, protocol, code, millis, "request");
+        } else {
+            tracing::info!(target: ACCESS, protocol, code, millis, "request");
+        }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled);
+    }
+}
+
+pin_project! {
+    /// The answer, watched until its status.
+    pub(crate) struct ResponseFuture<F> {
+        #[pin]
+        future: F,
+        seen: Option<Seen>,
+    }
+}
+
+impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for ResponseFuture<F> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(response) = ready!(this.future.poll(cx));
+        let Some(mut seen) = this.seen.take() else {
+            return Poll::Ready(Ok(response));
+        };
+        Poll::Ready(Ok(body::watch(response, Span::none(), move |code| seen.end(code))))
+    }
+}

@@ -1,0 +1,56 @@
+//! What a person sees who starts everything at a terminal: where it is, and how to get in.
+
+use std::io::IsTerminal;
+
+use logicore::{
+    Context,
+    api::auth::{AccountState, LookupAccountRequest, account_service_client::AccountServiceClient},
+    ids::TenantId,
+    settings::{DemoPlan, LogFormat, Role},
+};
+
+/// The demo accounts as the guide gives them: title, email, password.
+const DEMO: [(&str, &str, &str); 2] = [
+    ("demo user", "demo@example.com", "demo123"),
+    ("demo admin", "admin@example.com", "admin123"),
+];
+
+/// Prints the banner, unless the output is a log for programs.
+pub(crate) async fn show(ctx: &Context) {
+    let settings = &ctx.settings;
+    let for_people = match settings.telemetry.log_format {
+        LogFormat::Json => false,
+        LogFormat::Text => true,
+        LogFormat::Auto => std::io::stdout().is_terminal() || settings.role == Role::All,
+    };
+    if !for_people {
+        return;
+    }
+    let data = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
+    println!("\nLogiCore {}\n", logicore::VERSION);
+    println!("  address     {}", settings.public_url);
+    println!("  docs        {}/docs", settings.public_url);
+    println!("  data        {}", data.display());
+    if settings.demo_plan() == DemoPlan::Create {
+        for (title, email, password) in DEMO {
+            if exists(ctx, email).await {
+                println!("  {title:<10}  {email} / {password}");
+            }
+        }
+    }
+    println!();
+}
+
+/// Whether somebody can sign in by this email.
+async fn exists(ctx: &Context, email: &str) -> bool {
+    let mut auth = AccountServiceClient::new(ctx.neighbours.auth.clone());
+    let request = LookupAccountRequest {
+        tenant: TenantId::default().to_string(),
+        email: email.to_owned(),
+    };
+    let found = auth.lookup_account(request).await;
+    found.is_ok_and(|answer| {
+        let account = answer.into_inner().account;
+        account.is_some_and(|a| a.state() == AccountState::Active)
+    })
+}
