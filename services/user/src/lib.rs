@@ -5,13 +5,13 @@
 //! | [`rpc`] | gRPC: convert, call, convert |
 //! | [`domain`] | what may happen to a user, and in which order |
 //! | [`store`] | where profiles are kept: a trait, SQLite behind it, and the suite that every implementation passes |
-//! | [`accounts`] | the auth service as the domain sees it |
+//! | [`neighbour`] | the auth service, as the domain's trait |
 //! | [`sweeper`] | finishes or undoes users that were left half made |
 //!
 //! The service starts and answers without auth: a profile is shown without its email then, and what needs an account waits.
 
-mod accounts;
 mod domain;
+mod neighbour;
 mod rpc;
 mod store;
 mod sweeper;
@@ -22,7 +22,7 @@ use logicore::{Context, Error, api::user::user_service_server::UserServiceServer
 use logicore_store::{Db, outbox};
 use tonic::service::Routes;
 
-use crate::{accounts::GrpcAccounts, domain::Users, rpc::UserRpc, store::SqliteStore};
+use crate::{domain::Users, neighbour::GrpcAccounts, rpc::UserRpc, store::SqliteStore};
 
 /// Opens the store, starts the background tasks and returns the service's routes.
 ///
