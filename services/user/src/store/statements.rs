@@ -56,12 +56,14 @@ const fn text_column(field: TextField) -> &'static str {
 fn push_condition(sql: &mut Builder, condition: &Condition) {
     match condition {
         Condition::Text(TextField::Locale, Op::Has, value) => {
-            sql.push("lower(locale)");
-            push_contains(sql, value);
+            sql.push("lower(locale) LIKE lower(");
+            push_pattern(sql, value);
+            sql.push(r") ESCAPE '\'");
         }
         Condition::Text(field, Op::Has, value) => {
-            sql.push(format_args!("{}_fold", text_column(*field)));
-            push_contains(sql, value);
+            sql.push(format_args!("{}_fold LIKE ", text_column(*field)));
+            push_pattern(sql, &value.to_lowercase());
+            sql.push(r" ESCAPE '\'");
         }
         Condition::Text(field, op, value) => {
             sql.push(text_column(*field));
@@ -85,7 +87,8 @@ fn push_condition(sql: &mut Builder, condition: &Condition) {
     }
 }
 
-/// A label that is not there differs from every value; it is neither below nor above any.
+/// A label that is not there differs from every value; it is neither below nor above any. Labels are not kept folded, so the
+/// database folds both sides of `:`, each as far as it can: what is typed as it is stored is always found.
 fn push_label(sql: &mut Builder, key: &str, op: Op, value: &str) {
     if op == Op::NotEqual {
         sql.push("((labels ->> ")
@@ -94,8 +97,11 @@ fn push_label(sql: &mut Builder, key: &str, op: Op, value: &str) {
     }
     match op {
         Op::Has => {
-            sql.push("lower(labels ->> ").push_bind(key.to_owned()).push(")");
-            push_contains(sql, value);
+            sql.push("lower(labels ->> ")
+                .push_bind(key.to_owned())
+                .push(") LIKE lower(");
+            push_pattern(sql, value);
+            sql.push(r") ESCAPE '\'");
         }
         op => {
             sql.push("(labels ->> ").push_bind(key.to_owned()).push(")");
@@ -115,14 +121,15 @@ where
     sql.push(format_args!(" {op} ")).push_bind(value);
 }
 
-fn push_contains(sql: &mut Builder, value: &str) {
+/// The LIKE pattern of what contains `value`.
+fn push_pattern(sql: &mut Builder, value: &str) {
     let mut pattern = String::from("%");
-    for c in value.to_lowercase().chars() {
+    for c in value.chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }
         pattern.push(c);
     }
     pattern.push('%');
-    sql.push(" LIKE ").push_bind(pattern).push(r" ESCAPE '\'");
+    sql.push_bind(pattern);
 }
