@@ -9,17 +9,17 @@ use crate::domain::{State, Users, validate::is_label_key};
 impl Users {
     /// The conditions of a filter; `None` where no user can meet them.
     pub(super) async fn conditions(&self, tenant: &TenantId, text: &str) -> Result<Option<Vec<Condition>>, Error> {
-        let mut conditions = Vec::new();
+        let (mut conditions, mut emails) = (Vec::new(), Vec::new());
         for comparison in filter::parse(text)? {
-            if comparison.field != "email" {
-                conditions.push(condition(comparison)?);
-                continue;
+            match comparison.field.as_str() {
+                "email" if comparison.op == Op::Equal => emails.push(comparison.value),
+                "email" => return Err(comparison.refused("email is compared by = only")),
+                _ => conditions.push(condition(comparison)?),
             }
-            if comparison.op != Op::Equal {
-                return Err(comparison.refused("email is compared by = only"));
-            }
-            // Emails are auth's, so auth says whose it is.
-            match self.accounts.lookup(tenant, &comparison.value).await? {
+        }
+        // Emails are auth's, so auth says whose each is; asked when the rest is known to be sound.
+        for email in emails {
+            match self.accounts.lookup(tenant, &email).await? {
                 Some(account) => conditions.push(Condition::Id(account.id)),
                 None => return Ok(None),
             }
