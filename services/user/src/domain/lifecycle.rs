@@ -64,11 +64,13 @@ impl Users {
     /// Deletes for the time being. The account goes first: nobody may sign in to a user that is shown as deleted.
     pub(crate) async fn delete(&self, actor: &Actor, id: UserId, etag: &str) -> Result<User, Error> {
         let profile = self.find(&actor.tenant, id).await?;
+        if profile.state == State::Deleted {
+            profile.expect_or_before(etag)?;
+            return Ok(self.with_account(profile).await);
+        }
         profile.expect(etag)?;
-        match profile.state {
-            State::Deleted => return Ok(self.with_account(profile).await),
-            State::Pending => return Err(still_pending()),
-            State::Active => {}
+        if profile.state == State::Pending {
+            return Err(still_pending());
         }
         self.accounts.set_disabled(&actor.tenant, id, true, actor).await?;
         // The account is disabled by now, so a change that came in between does not stop the rest.
