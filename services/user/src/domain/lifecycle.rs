@@ -51,6 +51,8 @@ impl Users {
         if update.mask.is_explicit() || update.email.is_empty() {
             return Ok(());
         }
+        // A user that is not there, or another tenant's, has no email to compare with and is not found.
+        self.find(&actor.tenant, update.id).await?;
         let accounts = self.accounts.batch(&actor.tenant, &[update.id]).await?;
         if accounts
             .iter()
