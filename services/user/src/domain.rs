@@ -23,7 +23,11 @@ use logicore::{
 pub(crate) use accounts::{Account, Accounts, Code, NewAccount, Provisioned};
 pub(crate) use actor::Actor;
 pub(crate) use create::CreateUser;
+#[cfg(test)]
+pub(crate) use create::Created;
 pub(crate) use lifecycle::UpdateUser;
+#[cfg(test)]
+pub(crate) use list::Order;
 pub(crate) use list::{Condition, ListUsers, OrderField, Place, Position, Query, TextField};
 pub(crate) use mask::Mask;
 pub(crate) use profile::{Fields, Profile, State, User};

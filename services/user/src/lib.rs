@@ -15,6 +15,8 @@ mod neighbour;
 mod rpc;
 mod store;
 mod sweeper;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,7 +1,9 @@
-//! Where profiles are kept: the trait that the domain sees, and SQLite behind it.
+//! Where profiles are kept: the trait that the domain sees, and SQLite behind it. Any implementation must pass [`contract`].
 //!
 //! A write takes the audit record of what it does, so that no implementation can store one without the other.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod rows;
 mod sqlite;
 mod statements;
@@ -13,6 +15,8 @@ use logicore::ids::{TenantId, UserId};
 use logicore_store::{Error, outbox::AuditRecord};
 use uuid::Uuid;
 
+#[cfg(test)]
+pub(crate) use sqlite::tests::fixture;
 pub(crate) use sqlite::{MIGRATOR, SqliteStore};
 
 use crate::domain::{Actor, Profile, Query};

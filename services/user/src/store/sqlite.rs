@@ -291,3 +291,87 @@ async fn profile_update_in_tx(tx: &mut Tx, profile: &Profile, revision: i64) -> 
         .await?;
     Ok(updated.rows_affected() == 1)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::{path::Path, sync::Arc};
+
+    use logicore::{api::admin::AuditEvent, clock::Clock, telemetry::Metrics};
+    use logicore_store::Error;
+    use prost::Message;
+
+    use super::*;
+    use crate::store::contract::{self, Backend, Fixture};
+
+    struct Folder {
+        dir: Arc<tempfile::TempDir>,
+        clock: Clock,
+        db: Db,
+    }
+
+    #[async_trait::async_trait]
+    impl Backend for Folder {
+        async fn audited(&self) -> Vec<AuditEvent> {
+            let rows: Result<Vec<Vec<u8>>, Error> = self
+                .db
+                .read("audited", |c| {
+                    Box::pin(async move {
+                        Ok(sqlx::query_scalar("SELECT event FROM outbox ORDER BY seq")
+                            .fetch_all(c)
+                            .await?)
+                    })
+                })
+                .await;
+            let rows = rows.unwrap();
+            rows.iter()
+                .map(|bytes| AuditEvent::decode(&bytes[..]).unwrap())
+                .collect()
+        }
+
+        async fn emails(&self) -> Vec<String> {
+            const READ: &str = "SELECT email FROM creation WHERE email IS NOT NULL ORDER BY email";
+            let emails: Result<_, Error> = self
+                .db
+                .read("emails", |c| {
+                    Box::pin(async move { Ok(sqlx::query_scalar(READ).fetch_all(c).await?) })
+                })
+                .await;
+            emails.unwrap()
+        }
+
+        async fn close(&self) {
+            self.db.close().await;
+        }
+
+        async fn reopened(&self) -> Fixture {
+            self.db.close().await;
+            open(self.dir.clone(), &self.clock).await
+        }
+    }
+
+    /// A store in a folder of its own that goes with it.
+    pub(crate) async fn fixture(clock: &Clock) -> Fixture {
+        open(Arc::new(tempfile::tempdir().unwrap()), clock).await
+    }
+
+    async fn open(dir: Arc<tempfile::TempDir>, clock: &Clock) -> Fixture {
+        let path: &Path = dir.path();
+        let db = Db::open(&path.join("user.db"), &MIGRATOR, clock, &Metrics::new())
+            .await
+            .unwrap();
+        Fixture {
+            store: Arc::new(SqliteStore::new(db.clone())),
+            backend: Arc::new(Folder {
+                clock: clock.clone(),
+                db,
+                dir,
+            }),
+        }
+    }
+
+    async fn claim() -> Fixture {
+        fixture(&Clock::manual(contract::now())).await
+    }
+
+    contract::suite!(claim);
+}
