@@ -1,0 +1,10 @@
+//! The whole system as a caller meets it: the real program, as one process and as four, each time in a folder of its own.
+//!
+//! What needs other people's programs (grpcurl, a browser, Jaeger ...) stands behind the feature `peers`, which `cargo xtask test`
+//! switches on after it has installed them.
+
+#[cfg(feature = "peers")]
+#[path = "system/peers.rs"]
+mod peers;
+#[path = "system/tour.rs"]
+mod tour;

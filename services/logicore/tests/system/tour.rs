@@ -1,0 +1,42 @@
+//! The guide's commands, in their order.
+
+use logicore_harness::{Layout, System, get, post};
+use serde_json::json;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_logicore");
+
+async fn guide(layout: Layout) -> anyhow::Result<()> {
+    let system = System::start(PROGRAM, layout, &[]).await?;
+    let demo = system.demo().await?;
+    let me = get(system.address(), "/auth/me", &demo.access).await?;
+    assert_eq!(me.json()["email"], "demo@example.com");
+    let refreshed = system.refresh(&demo.refresh).await?;
+    assert_eq!(refreshed.status, 200, "{}", refreshed.text());
+    assert_ne!(refreshed.json()["refreshToken"], demo.refresh.as_str());
+
+    let status = get(system.address(), "/circuit-breaker/status", &demo.access).await?;
+    assert_eq!((status.status.as_u16(), &*status.reason()), (403, "PERMISSION_MISSING"));
+    let admin = system.admin().await?;
+    let status = get(system.address(), "/circuit-breaker/status", &admin.access).await?;
+    assert_eq!(status.status, 200, "{}", status.text());
+    assert_eq!(status.json()["breakers"][0]["state"], "Closed");
+    assert_eq!(status.json()["auth"]["loginsSucceeded"], "2");
+
+    for path in ["/health", "/readyz", "/metrics/health", "/metrics", "/openapi.json", "/docs"] {
+        assert_eq!(get(system.address(), path, "").await?.status, 200, "{path}");
+    }
+    let wrong = json!({"email": "demo@example.com", "password": "wrong"});
+    let refused = post(system.address(), "/auth/login", "", &wrong).await?;
+    assert_eq!((refused.status.as_u16(), &*refused.reason()), (401, "AUTH_INVALID_CREDENTIALS"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_guides_commands_work_in_one_process() -> anyhow::Result<()> {
+    guide(Layout::One).await
+}
+
+#[tokio::test]
+async fn the_guides_commands_work_in_four_processes() -> anyhow::Result<()> {
+    guide(Layout::Four).await
+}
