@@ -55,10 +55,10 @@ pub fn service_stack(ctx: &Context, routes: Routes) -> GrpcService {
         .layer(origin::behind_mesh())
         // The gateway has asked the same; a service asks again, since it never trusts the network.
         .layer(authenticate::layer(&ctx.verifier))
+        // Principal and peer are proven now, and go onto the span: a refusal's line in the log names them.
+        .layer(trace::who())
         // Knows the principal and the peer.
         .layer(authorize::layer(ctx))
-        // Both are proven now, and go onto the span.
-        .layer(trace::who())
         // A stream that was let in lives no longer than its token.
         .layer(lifetime::LifetimeLayer::new(&ctx.verifier))
         // Innermost: reads the message, where the policy asks for it.

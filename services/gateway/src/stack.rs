@@ -56,10 +56,10 @@ pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes) -> GrpcServi
         .layer(DeadlineLayer::new(&ctx.settings))
         // Refuses a token that does not hold.
         .layer(authenticate::layer(&ctx.verifier))
+        // Proven now; a refusal's line in the log names them.
+        .layer(trace::who())
         // Knows the principal.
         .layer(authorize::layer(ctx))
-        // Who it is goes onto the span.
-        .layer(trace::who())
         // After authorize: what is refused anyway takes nothing from the principal's share.
         .layer(LimitLayer::new(ctx, limits::By::Principal))
         // A stream that was let in lives no longer than its token.
