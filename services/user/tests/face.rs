@@ -1,0 +1,17 @@
+//! The user service as callers meet it: started as in production, between a stand-in of auth and one of admin, over the mesh.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which the lint does not take for tests"
+)]
+
+#[path = "face/access.rs"]
+mod access;
+#[path = "face/auth.rs"]
+mod auth;
+#[path = "face/calls.rs"]
+mod calls;
+#[path = "face/deployment.rs"]
+mod deployment;
+#[path = "face/log.rs"]
+mod log;
