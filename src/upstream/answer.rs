@@ -33,6 +33,8 @@ pub(super) struct Answer {
     judge: Option<Judge>,
     timer: Option<(Limit, Pin<Box<Sleep>>)>,
     done: bool,
+    /// Its trailers were made here.
+    failed: bool,
 }
 
 /// What ends a body.
@@ -59,16 +61,25 @@ impl Answer {
             judge,
             timer: Some((limit, Box::pin(tokio::time::sleep_until(end)))),
             done: false,
+            failed: false,
         }
     }
 
-    /// Reads the first frame and holds it. Returns the trailers, when it is those.
-    pub(super) async fn hold(&mut self) -> Option<HeaderMap> {
+    /// Reads the first frame and holds it. Returns the status, when it is trailers.
+    pub(super) async fn hold(&mut self) -> Option<(Code, Pushback)> {
         let frame = std::future::poll_fn(|cx| Pin::new(&mut *self).poll_frame(cx)).await;
         let Some(Ok(frame)) = frame else { return None };
-        let trailers = frame.trailers_ref().cloned();
+        let status = frame.trailers_ref().and_then(|trailers| {
+            // What we tell callers to wait is nothing that the upstream has asked of us.
+            let pushback = if self.failed {
+                Pushback::Unsaid
+            } else {
+                Pushback::of(trailers)
+            };
+            Some((code_of(trailers)?, pushback))
+        });
         self.held = Some(frame);
-        trailers
+        status
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
@@ -79,8 +90,9 @@ impl Answer {
         Frame::trailers(trailers)
     }
 
-    fn failed(&mut self, error: Error) -> Frame<Bytes> {
+    fn fail(&mut self, error: Error) -> Frame<Bytes> {
         self.done = true;
+        self.failed = true;
         if let Some(judge) = self.judge.take() {
             match error.reason() {
                 Reason::DeadlineExceeded => drop(judge),
@@ -125,7 +137,7 @@ impl HttpBody for Answer {
                 }
                 match frame.into_trailers() {
                     Ok(trailers) if code_of(&trailers).is_some() => this.ended(trailers),
-                    Ok(_) => this.failed(no_status(this.service)),
+                    Ok(_) => this.fail(no_status(this.service)),
                     Err(data) => {
                         if let Some(judge) = &mut this.judge {
                             judge.head();
@@ -134,10 +146,10 @@ impl HttpBody for Answer {
                     }
                 }
             }
-            Poll::Ready(Some(Err(error))) => this.failed(broken(this.service, error)),
-            Poll::Ready(None) => this.failed(no_status(this.service)),
+            Poll::Ready(Some(Err(error))) => this.fail(broken(this.service, error)),
+            Poll::Ready(None) => this.fail(no_status(this.service)),
             Poll::Pending => match this.overdue(cx) {
-                Some(error) => this.failed(error),
+                Some(error) => this.fail(error),
                 None => return Poll::Pending,
             },
         };

@@ -13,10 +13,10 @@ use super::{
     judge::Judge,
     plan::Plan,
     replay::Replay,
-    timeout,
 };
 use crate::{
     error::{Error, Reason},
+    layer::deadline,
     mesh::ROLE_TOKEN,
 };
 
@@ -83,8 +83,8 @@ fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
     headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
     headers.insert(ROLE_TOKEN, shared.identity.header());
     match plan.remaining() {
-        Some(left) => headers.insert(timeout::GRPC_TIMEOUT, timeout::encode(left)),
-        None => headers.remove(timeout::GRPC_TIMEOUT),
+        Some(left) => headers.insert(deadline::HEADER, deadline::format(left)),
+        None => headers.remove(deadline::HEADER),
     };
     headers
 }
@@ -115,8 +115,7 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge
         None => (Limit::Idle(plan.activity.clone()), plan.activity.idle_at()),
     };
     let mut answer = Answer::new(shared.name, incoming, judge, limit, end);
-    let trailers = if plan.hold() { answer.hold().await } else { None };
-    let status = trailers.and_then(|t| Some((code_of(&t)?, Pushback::of(&t))));
+    let status = if plan.hold() { answer.hold().await } else { None };
     let response = Response::from_parts(head, Body::new(answer));
     Ok(Reply { response, status })
 }

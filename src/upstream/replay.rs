@@ -64,6 +64,11 @@ impl Replay {
         }))
     }
 
+    /// Stops the attempts so far, so that none of them takes what the next one needs. Returns whether there can be a next one.
+    pub(super) fn rewind(&self) -> bool {
+        self.lock().begin().is_some()
+    }
+
     /// There will be no other attempt: what was copied is let go.
     pub(super) fn commit(&self) {
         self.lock().give_up();
@@ -185,6 +190,16 @@ mod tests {
         let replay = replay(COPIED + 1);
         drop(replay.attempt());
         assert_eq!(read(replay.attempt().expect("nothing went by")).await, COPIED + 1);
+    }
+
+    #[tokio::test]
+    async fn a_body_is_kept_whole_while_the_next_attempt_waits() {
+        let replay = replay(COPIED + 1);
+        let old = replay.attempt().expect("first");
+        assert!(replay.rewind());
+        assert!(old.collect().await.is_err());
+        assert_eq!(read(replay.attempt().expect("nothing went by")).await, COPIED + 1);
+        assert!(!replay.rewind());
     }
 
     #[tokio::test]

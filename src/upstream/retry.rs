@@ -58,6 +58,9 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
         let Some(wait) = wait(pushback, number).filter(|wait| plan.remaining().is_none_or(|left| *wait < left)) else {
             return finish(&replay, result);
         };
+        if !replay.rewind() {
+            return finish(&replay, result);
+        }
         if !shared.budget.withdraw() {
             shared.count_retry("refused");
             return finish(&replay, result);
