@@ -30,8 +30,6 @@ mod plan;
 mod replay;
 mod retry;
 mod status;
-pub mod timeout;
-
 #[cfg(test)]
 mod tests;
 

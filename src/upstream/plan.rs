@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
-use super::{idle::Activity, timeout};
-use crate::policy::Method;
+use super::idle::Activity;
+use crate::{layer::deadline, policy::Method};
 
 /// Header under which callers send an idempotency key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -35,7 +35,7 @@ impl Plan {
         let keyed = method.is_some_and(|m| m.idempotency_key) && headers.contains_key(IDEMPOTENCY_KEY);
         let repeatable = keyed || method.is_some_and(Method::repeatable);
         let granted = method.and_then(|m| m.deadline).unwrap_or(default);
-        let asked = headers.get(timeout::GRPC_TIMEOUT).and_then(timeout::parse);
+        let asked = headers.get(deadline::HEADER).and_then(|v| deadline::parse(v).ok());
         let budget = match (asked, unary) {
             (Some(asked), true) => Some(asked.min(granted)),
             (asked, false) => asked,
