@@ -31,8 +31,11 @@ impl Server {
     }
 
     async fn start_at(role: Role, producer: &Arc<Producer>, address: SocketAddr) -> Self {
+        Self::start_on(role, producer, TcpListener::bind(address).await.unwrap()).await
+    }
+
+    async fn start_on(role: Role, producer: &Arc<Producer>, listener: TcpListener) -> Self {
         let ctx = context(role);
-        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let stack = layer::service_stack(&ctx, Routes::new(producer.service()));
         let on = ctx.clone();
@@ -244,16 +247,17 @@ async fn a_producer_of_another_epoch_replaces_everything() {
 
 #[tokio::test]
 async fn a_watcher_that_starts_first_is_ready_when_its_producers_are() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // Bound, and refusing for as long as nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
     let admin = Producer::new(ADMIN, EPOCH.to_owned(), 7, built_in());
     let admin_server = Server::start(Role::Admin, &admin).await;
     let ctx = watching(Role::Gateway, Address::Tcp(address.to_string()), admin_server.address());
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(!ctx.access.ready());
     let auth = Producer::new(AUTH, EPOCH.to_owned(), 7, vec![key("k1")]);
-    let _auth_server = Server::start_at(Role::Auth, &auth, address).await;
+    let _auth_server = Server::start_on(Role::Auth, &auth, socket.listen(64).unwrap()).await;
     ctx.access.wait_ready(PATIENCE).await.unwrap();
 }
 
