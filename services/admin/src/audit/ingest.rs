@@ -11,6 +11,9 @@ pub const SEQUENCE_START: u64 = 1;
 /// Most events of one call.
 const EVENTS_MAX: usize = 1000;
 
+/// The last place that a run may start at: the store counts in 63 bits.
+const SEQUENCE_MAX: u64 = i64::MAX as u64 - EVENTS_MAX as u64;
+
 /// Longest value of a field, in bytes. A longer one is cut: refusing it would hold up its producer for ever.
 const FIELD_MAX: usize = 512;
 
@@ -44,9 +47,13 @@ impl Admin {
         }
         let first = batch.events.first().map_or(SEQUENCE_START, |(sequence, _)| *sequence);
         let places = batch.events.iter().map(|(sequence, _)| *sequence);
-        let gapless = places.zip(first..).all(|(place, wanted)| place == wanted);
-        if first < SEQUENCE_START || first > i64::MAX as u64 - EVENTS_MAX as u64 || !gapless {
-            return Err(Error::field("events", "their sequence starts below 1 or has a gap"));
+        // Bounds first: beyond them the count of places would overflow.
+        let bounded = (SEQUENCE_START..=SEQUENCE_MAX).contains(&first);
+        if !bounded || !places.zip(first..).all(|(place, wanted)| place == wanted) {
+            return Err(Error::field(
+                "events",
+                "their sequence starts out of bounds or has a gap",
+            ));
         }
         self.store.audit_append(batch, self.clock.now()).await
     }
