@@ -135,7 +135,9 @@ pub(super) async fn list(c: &mut SqliteConnection, query: &AuditQuery) -> Result
             .push_bind(after.time);
         sql.push(", ").push_bind(&after.producer);
         sql.push(", ").push_bind(&after.epoch);
-        sql.push(", ").push_bind(signed(after.sequence)?).push(")");
+        // Anybody may have written a place; one beyond every sequence comes before nothing of its time and producer.
+        let sequence = i64::try_from(after.sequence).unwrap_or(i64::MAX);
+        sql.push(", ").push_bind(sequence).push(")");
     }
     sql.push(" ORDER BY time DESC, producer DESC, epoch DESC, sequence DESC LIMIT ");
     sql.push_bind(i64::try_from(query.limit).unwrap_or(i64::MAX));
