@@ -157,3 +157,59 @@ fn role_key(tenant: &TenantId, name: &RoleName) -> String {
 fn reset_key(breaker: &str) -> String {
     format!("breaker_reset/{breaker}")
 }
+
+#[cfg(test)]
+mod tests {
+    use logicore::policy::Table;
+
+    use super::*;
+
+    fn role(permissions: &[&str]) -> Role {
+        let time = chrono::DateTime::from_timestamp(0, 0).unwrap();
+        Role {
+            tenant: "acme".parse().unwrap(),
+            name: "editor".parse().unwrap(),
+            description: "not told".to_owned(),
+            permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+            created: time,
+            updated: time,
+            etag: "e".to_owned(),
+        }
+    }
+
+    #[test]
+    fn watchers_hear_of_permissions_of_a_tenant_only() {
+        let catalogue = Catalogue::new(&Table::compiled_in());
+        let stored = role(&["breakers.reset", "tokens.revoke_all", "users.read", "was.once"]);
+        let told = resource(&catalogue, &Fact::Role(stored)).unwrap();
+        let Some(pb::resource::Kind::Role(grant)) = told.kind else {
+            panic!("a role is told as one");
+        };
+        assert_eq!(grant.permissions, ["users.read"]);
+        assert_eq!(
+            (grant.tenant.as_str(), grant.name.as_str(), grant.all_of),
+            ("acme", "editor", 0)
+        );
+    }
+
+    #[test]
+    fn what_goes_goes_by_the_key_it_came_with() {
+        let catalogue = Catalogue::new(&Table::compiled_in());
+        let role = role(&[]);
+        let pairs = [
+            (
+                Fact::Role(role.clone()),
+                Fact::RoleGone(role.tenant.clone(), role.name.clone()),
+            ),
+            (
+                Fact::BreakerReset("user/a".to_owned(), 7),
+                Fact::BreakerResetGone("user/a".to_owned()),
+            ),
+        ];
+        for (comes, goes) in pairs {
+            let key = resource(&catalogue, &comes).unwrap().key;
+            assert_eq!(gone(&goes), Some(key));
+            assert!(gone(&comes).is_none() && resource(&catalogue, &goes).is_none());
+        }
+    }
+}

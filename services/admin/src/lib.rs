@@ -25,6 +25,8 @@ pub mod roles;
 pub mod rpc;
 pub mod store;
 pub mod tenants;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 
 use std::sync::Arc;

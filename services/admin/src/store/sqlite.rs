@@ -224,9 +224,12 @@ fn unsigned(number: i64) -> Result<u64, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::store::contract::{self, Fixture, Published};
+    use crate::{
+        roles::{Change, Role},
+        store::contract::{self, Fixture, Published},
+    };
 
     struct Folder {
         dir: Arc<tempfile::TempDir>,
@@ -251,7 +254,8 @@ mod tests {
         }
     }
 
-    async fn fixture() -> Fixture {
+    /// A store in a folder of its own that goes with it.
+    pub(crate) async fn fixture() -> Fixture {
         fixture_in(Arc::new(tempfile::tempdir().unwrap())).await
     }
 
@@ -270,4 +274,47 @@ mod tests {
     }
 
     contract::suite!(fixture);
+
+    #[tokio::test]
+    async fn what_is_in_force_is_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.db");
+        let clock = Clock::manual(contract::now());
+        let db = open(&path, &clock, &Metrics::new()).await.unwrap();
+        let first = begin(&db).await.unwrap();
+        let published = Arc::new(Published::default());
+        let store = Sqlite::new(db.clone(), published.clone());
+        let role = Role {
+            tenant: TenantId::default(),
+            name: "editor".parse().unwrap(),
+            description: String::new(),
+            permissions: vec!["users.read".to_owned()],
+            created: clock.now(),
+            updated: clock.now(),
+            etag: "e".to_owned(),
+        };
+        let (put, record) = (role.clone(), contract::record("default", "role.create", 0));
+        let decide: Decide = Box::new(move |_| Ok(Change::Put(put, record)));
+        let changed = store.role_change(&role.tenant, &role.name, &[], clock.now(), decide);
+        changed.await.unwrap();
+        let reset = contract::record("default", "breaker.reset", 0);
+        let order = store.breaker_reset("user", clock.now(), reset).await.unwrap();
+        let last = published.all().pop().unwrap().0;
+        db.close().await;
+
+        let db = open(&path, &clock, &Metrics::new()).await.unwrap();
+        let again = begin(&db).await.unwrap();
+        assert_eq!(again.epoch, first.epoch);
+        assert!(
+            again.head > last && last > first.head,
+            "a revision is never given twice"
+        );
+        let facts = [Fact::Role(role), Fact::BreakerReset("user".to_owned(), order)];
+        assert!(facts.iter().all(|fact| again.facts.contains(fact)));
+        let kept = |fact: &&Fact| !facts.contains(fact);
+        assert_eq!(
+            again.facts.iter().filter(kept).cloned().collect::<Vec<_>>(),
+            first.facts
+        );
+    }
 }
