@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use producer::{Producer, Watcher};
 pub use stream::FeedService;
 pub use view::AccessView;
-#[cfg(test)]
+#[cfg(any(test, feature = "testkit"))]
 pub(crate) use view::Source;
 pub(crate) use view::not_ready;
 

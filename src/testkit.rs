@@ -1,20 +1,28 @@
 //! What tests of every package start from. No production code may use it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    api::{mesh as pb, policy::Scope},
     clock::Clock,
     context::{Context, Neighbours},
-    feed::AccessView,
+    feed::{AccessView, Source, resource},
+    ids::{SessionId, TokenId, UserId},
     mesh::Identity,
     policy,
+    secret::Secret,
     settings::{Role, Settings},
     telemetry::Metrics,
-    token::Verifier,
+    token::{Claims, Rev, TYP, Verifier},
     upstream::Upstream,
 };
+
+/// Epoch of both producers in [`feed`], and of the tokens in [`claims`].
+pub const EPOCH: &str = "epoch-1";
 
 /// The context of a process of this role whose neighbours are nowhere, on the machine's clock.
 #[must_use]
@@ -66,4 +74,74 @@ pub fn context_with(settings: Settings) -> Context {
         tasks: TaskTracker::new(),
         settings: Arc::clone(&settings),
     }
+}
+
+/// Feeds a view as auth and admin do, with all that is in force at each; both are heard just now.
+pub fn feed(access: &AccessView, auth: Vec<pb::Resource>, admin: Vec<pb::Resource>) {
+    for (source, upserts) in [(Source::Auth, auth), (Source::Admin, admin)] {
+        let revision = pb::Revision {
+            epoch: EPOCH.to_owned(),
+            number: 1,
+        };
+        let update = pb::Update {
+            revision: Some(revision),
+            upserts,
+            removed: Vec::new(),
+        };
+        access.snapshot(source, update);
+        access.heard(source, Duration::ZERO);
+    }
+}
+
+/// The roles that every tenant has, as admin publishes them.
+#[must_use]
+pub fn built_in_roles() -> Vec<pb::Resource> {
+    let roles = [
+        ("admin", Scope::Tenant),
+        ("operator", Scope::Platform),
+        ("user", Scope::Unspecified),
+    ];
+    let role = |(name, scope): (&str, _)| {
+        let name = name.parse().expect("a literal role name");
+        resource::built_in_role(&name, scope)
+    };
+    roles.into_iter().map(role).collect()
+}
+
+/// The claims of an access token that was issued just now, for a quarter of an hour, by the deployment of `settings`.
+#[must_use]
+pub fn claims(settings: &Settings, clock: &Clock, roles: &[&str]) -> Claims {
+    let now = clock.unix();
+    let roles = roles.iter().map(|name| name.parse().expect("a literal role name"));
+    Claims {
+        iss: settings.public_url.clone(),
+        aud: settings.jwt.audience.clone(),
+        sub: UserId::generate(),
+        client_id: "logicore".to_owned(),
+        sid: SessionId::generate(),
+        tid: Default::default(),
+        jti: TokenId::generate(),
+        iat: now,
+        nbf: now,
+        exp: now + 15 * 60,
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        roles: roles.collect(),
+        rev: Rev {
+            e: EPOCH.to_owned(),
+            n: 1,
+        },
+        act: None,
+    }
+}
+
+/// The claims as a token of HS256, which a [`Verifier`] of the same secret takes.
+#[must_use]
+pub fn token(secret: &Secret, claims: &Claims) -> String {
+    let header = serde_json::json!({ "alg": "HS256", "typ": TYP }).to_string();
+    let payload = serde_json::to_string(claims).expect("claims are JSON");
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+    format!("{signed}.{signature}")
 }

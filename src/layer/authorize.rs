@@ -3,6 +3,9 @@
 //! What a policy asks of the message itself (its subject, its tenant) cannot be seen here. It becomes a [`Verdict`] in the
 //! extensions, which `guard` settles innermost, when there is a message.
 
+#[cfg(test)]
+mod tests;
+
 use std::{sync::Arc, time::Duration};
 
 use http::Request;

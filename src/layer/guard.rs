@@ -5,6 +5,8 @@
 //! see it differently, the message is refused.
 
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::{
     convert::Infallible,

@@ -2,6 +2,9 @@
 //!
 //! Each stream sleeps until its token's end and wakes on every change of the access feed; there is no list of streams to walk.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     convert::Infallible,
     pin::pin,

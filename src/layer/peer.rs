@@ -1,5 +1,8 @@
 //! Who of the deployment sends a request: role token to [`Peer`] in the extensions. Without one nothing is served.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use http::Request;

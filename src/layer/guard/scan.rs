@@ -3,7 +3,7 @@
 use super::malformed;
 use crate::error::Error;
 
-/// Groups in groups that are followed; decoders stop at the same depth.
+/// Groups in groups that are followed, with nothing in the innermost; decoders stop at the same depth.
 const MAX_DEPTH: usize = 100;
 
 /// The last value of a top-level string field, as decoders take it; empty where it does not occur.
@@ -75,6 +75,9 @@ impl<'a> Wire<'a> {
     }
 
     fn skip(&mut self, number: u32, kind: u8, depth: usize) -> Result<(), Error> {
+        if depth == MAX_DEPTH {
+            return Err(malformed("groups nested too deeply"));
+        }
         match kind {
             VARINT => self.varint().map(drop),
             FIXED64 => self.take(8).map(drop),
@@ -88,9 +91,6 @@ impl<'a> Wire<'a> {
     }
 
     fn skip_group(&mut self, group: u32, depth: usize) -> Result<(), Error> {
-        if depth > MAX_DEPTH {
-            return Err(malformed("groups nested too deeply"));
-        }
         while let Some((number, kind)) = self.key()? {
             if kind == GROUP_END {
                 let matches = number == group;
