@@ -135,6 +135,8 @@ kinds! {
     Cancelled => Cancelled, REQUEST_TIMEOUT, true, Debug;
     /// Not now; try again.
     Unavailable => Unavailable, SERVICE_UNAVAILABLE, true, Warn;
+    /// Not now, as everybody knows already: what led there was logged when it happened.
+    NotNow => Unavailable, SERVICE_UNAVAILABLE, true, Info;
     /// A defect.
     Internal => Internal, INTERNAL_SERVER_ERROR, false, Error;
     /// Data is damaged.

@@ -23,6 +23,10 @@ pub(super) fn check(
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         settings.public_url = format!("{scheme}://localhost:{}", settings.listen.port());
     }
+    // No balancer watches a port that only this machine can reach, so nobody has to be waited for.
+    if settings.on_loopback() && !origins.contains_key("drain_delay") {
+        settings.resilience.drain_delay = Duration::ZERO;
+    }
     if settings.resilience.drain_delay >= settings.resilience.drain_timeout {
         if origins.contains_key("drain_delay") {
             problems.push("LOGICORE_DRAIN_DELAY must be shorter than LOGICORE_DRAIN_TIMEOUT".to_owned());

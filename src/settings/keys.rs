@@ -153,7 +153,7 @@ pub const KEYS: &[Key] = &[
         |s, v| { s.resilience.retry_attempts = parse::number(v, 1, 10)?; Ok(()) }, |s| s.resilience.retry_attempts.to_string()),
     key!("feed_stale_after", "LOGICORE_FEED_STALE_AFTER", "silence of the access feed after which only reading methods serve",
         |s, v| { s.resilience.feed_stale_after = parse::duration_in(v, SECOND, SECOND, DAY)?; Ok(()) }, |s| parse::show_duration(s.resilience.feed_stale_after)),
-    key!("drain_delay", "LOGICORE_DRAIN_DELAY", "wait between readiness going off and connections being told to go",
+    key!("drain_delay", "LOGICORE_DRAIN_DELAY", "wait between readiness going off and connections being told to go; none on loopback, unless it is set",
         |s, v| { s.resilience.drain_delay = parse::duration(v, SECOND)?; Ok(()) }, |s| parse::show_duration(s.resilience.drain_delay)),
     key!("drain_timeout", "LOGICORE_DRAIN_TIMEOUT", "longest time from SIGTERM to exit",
         |s, v| { s.resilience.drain_timeout = parse::duration(v, SECOND)?; Ok(()) }, |s| parse::show_duration(s.resilience.drain_timeout)),
