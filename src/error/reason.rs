@@ -3,10 +3,10 @@
 use super::Kind;
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $text:literal => $kind:ident;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal => $kind:ident;)*) => {
         /// Why a request failed, for programs. The name is stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
+        pub enum Reason { $($(#[doc = $doc])+ $name,)* }
 
         impl Reason {
             /// Every reason.
@@ -16,6 +16,12 @@ macro_rules! reasons {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => $text,)* }
+            }
+
+            /// What it means, in a sentence for people (`docs/errors.md`).
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Reason::$name => concat!($($doc),+).trim_ascii(),)* }
             }
 
             /// The kind that the reason belongs to.
@@ -30,9 +36,9 @@ macro_rules! reasons {
 reasons! {
     /// A field of the request is wrong.
     InvalidField = "INVALID_FIELD" => InvalidArgument;
-    /// Not an id.
+    /// What should be an id (a UUID) is none.
     InvalidId = "INVALID_ID" => InvalidArgument;
-    /// Not a name.
+    /// What should be the name of a tenant or of a role is none.
     InvalidName = "INVALID_NAME" => InvalidArgument;
     /// The body is not JSON.
     MalformedJson = "MALFORMED_JSON" => InvalidArgument;
@@ -48,99 +54,99 @@ reasons! {
     MalformedMessage = "MALFORMED_MESSAGE" => InvalidArgument;
     /// A header is not what its standard says.
     MalformedHeader = "MALFORMED_HEADER" => InvalidArgument;
-    /// Page token of another question, or none of ours.
+    /// The page token belongs to another question, or is none of ours.
     InvalidPageToken = "INVALID_PAGE_TOKEN" => InvalidArgument;
-    /// Filter that cannot be read.
+    /// The filter cannot be read.
     InvalidFilter = "INVALID_FILTER" => InvalidArgument;
-    /// Order that cannot be read.
+    /// The order cannot be read.
     InvalidOrderBy = "INVALID_ORDER_BY" => InvalidArgument;
-    /// Mask that names a field that is not there or cannot be written.
+    /// The mask names a field that is not there or cannot be written.
     InvalidFieldMask = "INVALID_FIELD_MASK" => InvalidArgument;
-    /// Password too short, too long or well known.
+    /// The password is too short, too long or well known.
     PasswordUnacceptable = "PASSWORD_UNACCEPTABLE" => InvalidArgument;
-    /// No route.
+    /// No route has this path.
     RouteNotFound = "ROUTE_NOT_FOUND" => Unimplemented;
-    /// No such gRPC method.
+    /// There is no such gRPC method.
     MethodUnknown = "METHOD_UNKNOWN" => Unimplemented;
-    /// The path has no such verb.
+    /// The path does not take this verb; `Allow` names those that it takes.
     MethodNotAllowed = "METHOD_NOT_ALLOWED" => MethodNotAllowed;
-    /// Content type that is not read here.
+    /// The content type is not read here.
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE" => UnsupportedMediaType;
-    /// Body or message too large.
+    /// The body or message is larger than is taken.
     MessageTooLarge = "MESSAGE_TOO_LARGE" => TooLarge;
-    /// Headers too large.
+    /// The headers are larger than is taken.
     HeadersTooLarge = "HEADERS_TOO_LARGE" => HeadersTooLarge;
-    /// Host name that is not served here.
+    /// The host name is not served here.
     HostNotServed = "HOST_NOT_SERVED" => MisdirectedRequest;
-    /// No token.
+    /// The method needs an access token and none came.
     AuthTokenMissing = "AUTH_TOKEN_MISSING" => Unauthenticated;
-    /// Token that is no token of ours.
+    /// The access token is none of ours.
     AuthTokenInvalid = "AUTH_TOKEN_INVALID" => Unauthenticated;
-    /// Token past its time.
+    /// The access token is past its time: refresh it.
     AuthTokenExpired = "AUTH_TOKEN_EXPIRED" => Unauthenticated;
-    /// Token that was revoked: sign in again.
+    /// The access token was revoked: sign in again.
     AuthTokenRevoked = "AUTH_TOKEN_REVOKED" => Unauthenticated;
-    /// Token from before a change of the account's rights: refresh it.
+    /// The access token is from before a change of the account's rights: refresh it.
     AuthTokenStale = "AUTH_TOKEN_STALE" => Unauthenticated;
-    /// Unknown email or wrong password.
+    /// The email is unknown or the password is wrong.
     AuthInvalidCredentials = "AUTH_INVALID_CREDENTIALS" => Unauthenticated;
-    /// Refresh token that is none, is over or was revoked.
+    /// The refresh token is none, is over or was revoked: sign in again.
     AuthRefreshInvalid = "AUTH_REFRESH_INVALID" => Unauthenticated;
-    /// Refresh token that was used before: its session is ended.
+    /// The refresh token was used before, so its session is ended: sign in again.
     AuthRefreshReplayed = "AUTH_REFRESH_REPLAYED" => Unauthenticated;
-    /// Code that is none, is over or was used.
+    /// The code is none, is over or was used.
     AuthCodeInvalid = "AUTH_CODE_INVALID" => Unauthenticated;
-    /// Too many failures: wait.
+    /// Too many attempts have failed: wait.
     AuthThrottled = "AUTH_THROTTLED" => ResourceExhausted;
-    /// Too many passwords to hash at once: wait.
+    /// Too many passwords are to be checked at once: wait.
     AuthHashQueueFull = "AUTH_HASH_QUEUE_FULL" => ResourceExhausted;
     /// The caller lacks a permission, which the metadata names.
     PermissionMissing = "PERMISSION_MISSING" => PermissionDenied;
     /// The caller would give away what it does not hold.
     GrantExceedsOwn = "GRANT_EXCEEDS_OWN" => PermissionDenied;
-    /// Another tenant's.
+    /// The message names another tenant than the caller's.
     TenantMismatch = "TENANT_MISMATCH" => PermissionDenied;
     /// The tenant is suspended.
     TenantSuspended = "TENANT_SUSPENDED" => PermissionDenied;
     /// The method has no policy, so it is denied.
     PolicyMissing = "POLICY_MISSING" => PermissionDenied;
-    /// The peer is no proven part of this deployment, or one that may not call this.
+    /// The peer is no proven part of this deployment.
     PeerNotTrusted = "PEER_NOT_TRUSTED" => Unauthenticated;
-    /// A proven part of this deployment that may not call this.
+    /// The peer is a proven part of this deployment that may not call this.
     PeerNotAllowed = "PEER_NOT_ALLOWED" => PermissionDenied;
-    /// Not there, or not to be seen.
+    /// It is not there, or not to be seen by this caller.
     ResourceNotFound = "RESOURCE_NOT_FOUND" => NotFound;
     /// Somebody has that name already.
     ResourceExists = "RESOURCE_EXISTS" => AlreadyExists;
-    /// Not in this state.
+    /// The request is right, but not in this state.
     StateForbids = "STATE_FORBIDS" => FailedPrecondition;
-    /// A role that somebody holds.
+    /// The role is granted to somebody.
     RoleInUse = "ROLE_IN_USE" => FailedPrecondition;
-    /// A built-in thing that cannot be changed.
+    /// What is built in cannot be changed.
     BuiltIn = "BUILT_IN" => FailedPrecondition;
-    /// Somebody else was faster.
+    /// Somebody else has changed it first: read it again.
     EtagMismatch = "ETAG_MISMATCH" => Aborted;
-    /// More requests than the limit.
+    /// More requests came than the limit allows.
     RateLimited = "RATE_LIMITED" => ResourceExhausted;
-    /// Too many at once here.
+    /// Too much goes on here at once.
     Overloaded = "OVERLOADED" => Unavailable;
     /// The deadline passed.
     DeadlineExceeded = "DEADLINE_EXCEEDED" => DeadlineExceeded;
     /// The caller went away.
     CallerGone = "CALLER_GONE" => Cancelled;
-    /// The breaker of the upstream is open.
-    CircuitOpen = "CIRCUIT_OPEN" => Unavailable;
+    /// The breaker of the upstream is Open.
+    CircuitOpen = "CIRCUIT_OPEN" => NotNow;
     /// The upstream cannot be reached or broke off.
     UpstreamUnavailable = "UPSTREAM_UNAVAILABLE" => Unavailable;
     /// The upstream answered something that is no gRPC.
     UpstreamMalformed = "UPSTREAM_MALFORMED" => Internal;
-    /// Not ready yet, or draining.
-    NotReady = "NOT_READY" => Unavailable;
+    /// The process is not ready yet, or drains.
+    NotReady = "NOT_READY" => NotNow;
     /// The access feed has been silent for too long for this method.
     AccessFeedStale = "ACCESS_FEED_STALE" => Unavailable;
     /// The store cannot be reached or is full.
     StoreUnavailable = "STORE_UNAVAILABLE" => Unavailable;
-    /// A defect.
+    /// A defect; the request id finds it in the log.
     Internal = "INTERNAL" => Internal;
     /// Stored data cannot be read back.
     DataCorrupt = "DATA_CORRUPT" => DataLoss;
