@@ -1,15 +1,20 @@
 //! Ends streams when the process closes: they would hold it until it is killed, and their callers learn nothing from that.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     convert::Infallible,
+    pin::pin,
     task::{Context, Poll},
 };
 
+use futures_util::future::{Either, select};
 use http::{Request, Response};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
-use super::{AnswerFuture, body, route};
+use super::{AnswerFuture, body, refuse, route};
 use crate::{
     error::{Error, Reason},
     server::{Lifecycle, Phase},
@@ -63,7 +68,7 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = futures_util::future::Either<S::Future, AnswerFuture>;
+    type Future = Either<S::Future, AnswerFuture>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
@@ -74,18 +79,20 @@ where
             || (self.watches && request.uri().path().ends_with("/Watch"));
         let answer = self.inner.call(request);
         if !streams {
-            return futures_util::future::Either::Left(answer);
+            return Either::Left(answer);
         }
-        let lifecycle = self.lifecycle.clone();
-        futures_util::future::Either::Right(Box::pin(async move {
-            let Ok(response) = answer.await;
-            Ok(body::cut_short(response, async move {
-                lifecycle.reached(Phase::Closing).await;
-                Status::from(Error::new(
-                    Reason::NotReady,
-                    "this server is shutting down: connect again",
-                ))
-            }))
+        let over = Box::pin(closing(self.lifecycle.clone()));
+        Either::Right(Box::pin(async move {
+            match select(pin!(answer), over).await {
+                Either::Left((Ok(response), over)) => Ok(body::cut_short(response, async { Status::from(over.await) })),
+                // Nobody knows when, or whether, it would have begun.
+                Either::Right((error, _)) => Ok(refuse(error)),
+            }
         }))
     }
+}
+
+async fn closing(lifecycle: Lifecycle) -> Error {
+    lifecycle.reached(Phase::Closing).await;
+    Error::new(Reason::NotReady, "this server is shutting down: connect again")
 }
