@@ -2,6 +2,9 @@
 //!
 //! A public method ignores a token that does not hold: whoever signs in again often still sends the old one.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Request, header};
