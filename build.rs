@@ -11,6 +11,9 @@ const PUBLIC: &[&str] = &[
     "logicore/user/v1/user.proto",
     "logicore/admin/v1/admin.proto",
     "logicore/mesh/v1/gateway.proto",
+    // No service: what errors carry, so that a caller who knows reflection alone can read it.
+    "google/rpc/error_details.proto",
+    "google/rpc/status.proto",
 ];
 
 /// What only mesh peers may call.
