@@ -9,7 +9,7 @@ mod rotation;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use logicore::{Error, Reason, secret::Secret};
 use std::time::Duration;
 
@@ -20,8 +20,9 @@ use crate::{accounts::Account, sessions::Session};
 /// How long a retired token is still answered.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-/// Retired generations a row remembers: more rotations within the grace than this, by one client, is no straggler.
-const RETIRED_MAX: usize = 32;
+/// Generations that were retired within one such slot of time share an entry, which is answered as long as its youngest. So a row
+/// stays small however fast its client refreshes, none is forgotten within the grace, and none lasts a slot longer.
+const SLOT: TimeDelta = TimeDelta::milliseconds(250);
 
 /// A longer text is no token of ours.
 const TOKEN_BYTES: usize = 160;
@@ -40,10 +41,12 @@ pub(crate) struct Family {
     pub(crate) retired: Vec<Retired>,
 }
 
-/// A generation that was current, and until when.
+/// Generations that were current one after the other, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retired {
-    pub(crate) generation: u64,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// When the last of them was retired.
     pub(crate) time: DateTime<Utc>,
 }
 
@@ -137,20 +140,21 @@ impl Family {
         let recent = self
             .retired
             .iter()
-            .any(|r| r.generation == generation && now < r.time + GRACE);
+            .any(|r| (r.first..=r.last).contains(&generation) && now < r.time + GRACE);
         if recent { Verdict::Grace } else { Verdict::Replay }
     }
 
     /// The retired generations once the current one joins them: those still within the grace.
     pub(crate) fn retire(&self, now: DateTime<Utc>) -> Vec<Retired> {
         let mut retired: Vec<_> = self.retired.iter().copied().filter(|r| now < r.time + GRACE).collect();
-        if retired.len() >= RETIRED_MAX {
-            retired.remove(0);
+        match retired.last_mut().filter(|r| slot(r.time) == slot(now)) {
+            Some(entry) => (entry.last, entry.time) = (self.generation, now),
+            None => retired.push(Retired {
+                first: self.generation,
+                last: self.generation,
+                time: now,
+            }),
         }
-        retired.push(Retired {
-            generation: self.generation,
-            time: now,
-        });
         retired
     }
 
@@ -161,6 +165,10 @@ impl Family {
             generation: self.generation,
         }
     }
+}
+
+fn slot(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis().div_euclid(SLOT.num_milliseconds())
 }
 
 #[cfg(test)]

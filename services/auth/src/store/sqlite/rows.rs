@@ -126,21 +126,19 @@ impl SessionRow {
     }
 }
 
-/// Retired generations as JSON: pairs of generation and microseconds.
+/// Retired generations as JSON: first, last, microseconds of each entry.
 pub(super) fn write_retired(retired: &[Retired]) -> String {
-    let pairs: Vec<(u64, i64)> = retired.iter().map(|r| (r.generation, micros(r.time))).collect();
-    serde_json::to_string(&pairs).expect("numbers are plain data")
+    let entries: Vec<(u64, u64, i64)> = retired.iter().map(|r| (r.first, r.last, micros(r.time))).collect();
+    serde_json::to_string(&entries).expect("numbers are plain data")
 }
 
 pub(super) fn read_retired(text: &str) -> Result<Vec<Retired>, Fault> {
-    let pairs: Vec<(u64, i64)> = serde_json::from_str(text).map_err(corrupt)?;
-    pairs
+    let entries: Vec<(u64, u64, i64)> = serde_json::from_str(text).map_err(corrupt)?;
+    entries
         .into_iter()
-        .map(|(generation, at)| {
-            Ok(Retired {
-                generation,
-                time: time(at)?,
-            })
+        .map(|(first, last, at)| {
+            let time = time(at)?;
+            Ok(Retired { first, last, time })
         })
         .collect()
 }
