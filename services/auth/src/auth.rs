@@ -10,8 +10,9 @@ use crate::{
     statistics::Counters, store::Store, throttle::Throttle,
 };
 
-/// Clocks of verifiers may be late by this much.
-const SKEW: Duration = Duration::from_secs(60);
+/// How long after its `exp` a token may still matter: a verifier grants it 30 s, by a clock that may be 30 s late; and a request
+/// that read its revision before a revocation may sign up to 30 s after it.
+pub(crate) const MARGIN: Duration = Duration::from_secs(90);
 
 /// How long things live.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,7 @@ pub(crate) struct Lives {
 impl Lives {
     /// How long something must be kept on account of access tokens that are out there.
     pub(crate) fn kept(&self) -> Duration {
-        self.access_longest + SKEW
+        self.access_longest + MARGIN
     }
 }
 
@@ -82,7 +83,8 @@ impl Auth {
         refresh: Secret,
     ) -> Result<Tokens, Error> {
         let now = self.clock.now();
-        let expires = (now + self.lives.access).min(session.end_time);
+        // A token never outlives its session: when the row is gone there is nothing that a logout could mark.
+        let expires = (now + self.lives.access).min(session.expire_time);
         let access = self
             .signer
             .sign(account, session, (&self.store.epoch(), revision), now, expires)?;

@@ -28,4 +28,6 @@ pub(crate) struct Key {
     pub(crate) kid: String,
     pub(crate) material: Material,
     pub(crate) active_time: DateTime<Utc>,
+    /// Published until here; none while nothing succeeds it.
+    pub(crate) retire_time: Option<DateTime<Utc>>,
 }

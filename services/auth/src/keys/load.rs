@@ -117,6 +117,7 @@ async fn open(store: &dyn Store, sealer: &Sealer) -> Result<Vec<Key>, Error> {
             kid: stored.kid,
             material,
             active_time: stored.active_time,
+            retire_time: stored.retire_time,
         });
     }
     Ok(keys)
@@ -154,6 +155,7 @@ async fn make(
         kid,
         material,
         active_time,
+        retire_time: None,
     })
 }
 
@@ -169,6 +171,7 @@ fn shared(settings: &Settings) -> Result<Key, Error> {
         kid: String::new(),
         material: Material::shared(secret),
         active_time: DateTime::<Utc>::MIN_UTC,
+        retire_time: None,
     })
 }
 

@@ -14,7 +14,7 @@ use logicore::{
 use serde_json::json;
 
 use super::Key;
-use crate::{accounts::Account, sessions::Session};
+use crate::{accounts::Account, auth::MARGIN, sessions::Session};
 
 /// `client_id` of those who sign in with email and password: there are no registered clients yet.
 const CLIENT: &str = "logicore";
@@ -83,35 +83,38 @@ impl Signer {
             },
             act: None,
         };
-        self.compact(&serde_json::to_vec(&claims).map_err(Error::internal)?, now)
+        let payload = serde_json::to_vec(&claims).map_err(Error::internal)?;
+        compact(self.key(now, expires), &payload)
     }
 
-    /// The newest key that may sign already; while there is none of the algorithm, one that still does.
-    fn key(&self, now: DateTime<Utc>) -> &Key {
+    /// The newest key that may sign already and stays published for as long as the token counts; while there is none of the
+    /// algorithm, one that still does.
+    fn key(&self, now: DateTime<Utc>, expires: DateTime<Utc>) -> &Key {
         let active = |k: &&Key| k.active_time <= now;
+        let lasting = |k: &&Key| active(k) && k.retire_time.is_none_or(|retires| expires + MARGIN <= retires);
         let own = |k: &&Key| k.material.name() == self.algorithm;
         let keys = || self.keys.iter().rev();
         keys()
-            .filter(active)
+            .filter(lasting)
             .find(own)
+            .or_else(|| keys().find(lasting))
             .or_else(|| keys().find(active))
             .or_else(|| self.keys.first())
             .expect("a signer has a key")
     }
+}
 
-    /// JWS compact serialization (RFC 7515, section 7.1).
-    fn compact(&self, payload: &[u8], now: DateTime<Utc>) -> Result<Secret, Error> {
-        let key = self.key(now);
-        let mut header = json!({"alg": key.material.name(), "typ": "at+jwt"});
-        if !key.kid.is_empty() {
-            header["kid"] = key.kid.as_str().into();
-        }
-        let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-        let signature = key.material.sign(token.as_bytes())?;
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        Ok(Secret::new(token))
+/// JWS compact serialization (RFC 7515, section 7.1).
+fn compact(key: &Key, payload: &[u8]) -> Result<Secret, Error> {
+    let mut header = json!({"alg": key.material.name(), "typ": "at+jwt"});
+    if !key.kid.is_empty() {
+        header["kid"] = key.kid.as_str().into();
     }
+    let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let signature = key.material.sign(token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Ok(Secret::new(token))
 }
