@@ -14,6 +14,7 @@ use crate::{
     refresh::{self, FamilyId},
     sessions::Session,
     store::NewSession,
+    throttle::Refusal,
 };
 
 /// How often a login looks again when the account changed under it; each look hashes.
@@ -41,14 +42,7 @@ impl Auth {
             Ok(attempt) => attempt,
             Err(refusal) => {
                 self.counts.login("throttled", &self.metrics);
-                let first = refusal.first;
-                let error = Error::from(refusal);
-                if first {
-                    // One entry for each wait, not for each try: a flood must not fill the log.
-                    let entry = entry.with("email", printable(email)).failed(Outcome::Denied, &error);
-                    self.store.audit_append(entry).await?;
-                }
-                return Err(error);
+                return Err(self.refused(refusal, entry.with("email", printable(email))).await?);
             }
         };
         let result = self.enter(tenant, email, password, actor, entry).await;
@@ -69,6 +63,16 @@ impl Auth {
             }
         }
         result
+    }
+
+    /// A refusal as an error. One audit entry for each wait, not for each try: a flood must not fill the log.
+    pub(crate) async fn refused(&self, refusal: Refusal, entry: Entry) -> Result<Error, Error> {
+        let first = refusal.first;
+        let error = Error::from(refusal);
+        if first {
+            self.store.audit_append(entry.failed(Outcome::Denied, &error)).await?;
+        }
+        Ok(error)
     }
 
     async fn enter(
@@ -98,7 +102,10 @@ impl Auth {
                 return Ok(tokens);
             }
         }
-        Err(invalid_credentials())
+        let error = invalid_credentials();
+        let entry = entry.with("email", printable(email)).failed(Outcome::Failure, &error);
+        self.store.audit_append(entry).await?;
+        Err(error)
     }
 
     /// Begins a session, unless the account changed since the record was read.
@@ -159,7 +166,40 @@ fn new_family() -> Result<FamilyId, Error> {
     Ok(family)
 }
 
-/// What was typed as an email, for the log: only when it is one, since people type passwords into the wrong field.
+/// What was typed as an email, for the log: only when it can be one at a public domain, since people type passwords into the
+/// wrong field, and many a password has an `@`.
 fn printable(email: &Email) -> String {
-    Email::new(email.as_str()).map_or_else(|_| "(not an address)".to_owned(), |e| e.as_str().to_owned())
+    let valid = Email::new(email.as_str()).ok();
+    let public = valid.filter(|e| e.as_str().rsplit_once('@').is_some_and(|(_, domain)| is_public(domain)));
+    public.map_or_else(|| "(not an address)".to_owned(), |e| e.as_str().to_owned())
+}
+
+fn is_public(domain: &str) -> bool {
+    let label = |l: &str| !l.is_empty() && l.chars().all(|c| c.is_alphanumeric() || c == '-');
+    let top = |(_, top): (&str, &str)| top.chars().count() >= 2 && top.chars().all(char::is_alphabetic);
+    domain.split('.').all(label) && domain.rsplit_once('.').is_some_and(top)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_the_wrong_field_is_not_printed() {
+        for typed in [
+            "P@ssw0rd!",
+            "p@ssw0rd",
+            "tr0ub4dor&3@home",
+            "a@b.c1",
+            "a@.com",
+            "secret",
+            "x@y..com",
+            "me@10.0.0.1",
+        ] {
+            assert_eq!(printable(&Email::lenient(typed)), "(not an address)", "{typed}");
+        }
+        for address in ["ann@example.com", "ann+tag@mail.example.co.uk", "jörg@exämple.de"] {
+            assert_eq!(printable(&Email::lenient(address)), address);
+        }
+    }
 }

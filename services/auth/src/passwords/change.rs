@@ -41,10 +41,13 @@ impl Auth {
                 "the new password is the one of now",
             ));
         }
-        let attempt = self.throttle.admit(Some((tenant, &email)), actor.address)?;
         let entry = Entry::new("auth.password_change", tenant, actor)
             .on("account", id)
             .by(id, Some(caller.session));
+        let attempt = match self.throttle.admit(Some((tenant, &email)), actor.address) {
+            Ok(attempt) => attempt,
+            Err(refusal) => return Err(self.refused(refusal, entry).await?),
+        };
         match self.replace_password(caller, current, new, &entry).await {
             Ok(ended) => {
                 attempt.succeed();
@@ -99,7 +102,11 @@ impl Auth {
     /// # Errors
     /// `AUTH_CODE_INVALID`, `PASSWORD_UNACCEPTABLE` (which leaves the code good), `AUTH_THROTTLED`, `AUTH_HASH_QUEUE_FULL`.
     pub(crate) async fn set_password(&self, code: &Secret, new: &Secret, actor: &Actor) -> Result<(), Error> {
-        let attempt = self.throttle.admit(None, actor.address)?;
+        let entry = Entry::new("auth.password_set", &Default::default(), actor);
+        let attempt = match self.throttle.admit(None, actor.address) {
+            Ok(attempt) => attempt,
+            Err(refusal) => return Err(self.refused(refusal, entry).await?),
+        };
         match self.redeem(code, new, actor).await {
             Ok(()) => {
                 attempt.succeed();
@@ -107,7 +114,6 @@ impl Auth {
             }
             Err(error) if error.reason() == Reason::AuthCodeInvalid => {
                 attempt.fail();
-                let entry = Entry::new("auth.password_set", &Default::default(), actor);
                 self.store.audit_append(entry.failed(Outcome::Failure, &error)).await?;
                 Err(error)
             }
