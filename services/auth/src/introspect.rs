@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 use logicore::{
-    Error,
+    Error, Reason,
+    access::Principal,
     ids::{RoleName, SessionId, TenantId, TokenId, UserId},
     secret::Secret,
 };
@@ -30,21 +31,13 @@ impl Auth {
     /// Judges a token of the tenant; `None` when it is not active.
     ///
     /// # Errors
-    /// `STORE_UNAVAILABLE`.
+    /// `NOT_READY` for an access token before the first snapshot of the feed; `STORE_UNAVAILABLE`.
     pub(crate) async fn introspect(&self, tenant: &TenantId, text: &Secret) -> Result<Option<Active>, Error> {
-        if let Ok(principal) = self.verifier.verify(text.expose()) {
-            // The store knows of an ended session before the feed has brought the mark back.
-            let session = self.store.session_find(Some(tenant), principal.session).await?;
-            let own = principal.tenant == *tenant && session.is_some();
-            return Ok(own.then(|| Active {
-                access: Some(principal.token),
-                subject: principal.subject,
-                tenant: principal.tenant.clone(),
-                session: principal.session,
-                roles: principal.roles.clone(),
-                expires: principal.expires_at,
-                issued: principal.issued_at,
-            }));
+        match self.verifier.verify(text.expose()) {
+            Ok(principal) => return self.introspect_access(tenant, &principal).await,
+            // Nobody knows yet: "not active" would make others refuse a good token.
+            Err(error) if error.reason() == Reason::NotReady => return Err(error),
+            Err(_) => {}
         }
         let Ok(token) = refresh::Token::open(&self.refresh_keys, text.expose()) else {
             return Ok(None);
@@ -63,5 +56,20 @@ impl Auth {
                 expires: f.session.expire_time,
                 issued: f.session.refresh_time,
             }))
+    }
+
+    async fn introspect_access(&self, tenant: &TenantId, token: &Principal) -> Result<Option<Active>, Error> {
+        // The store knows of an ended session before the feed has brought the mark back.
+        let session = self.store.session_find(Some(tenant), token.session).await?;
+        let own = token.tenant == *tenant && session.is_some();
+        Ok(own.then(|| Active {
+            access: Some(token.token),
+            subject: token.subject,
+            tenant: token.tenant.clone(),
+            session: token.session,
+            roles: token.roles.clone(),
+            expires: token.expires_at,
+            issued: token.issued_at,
+        }))
     }
 }

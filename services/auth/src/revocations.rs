@@ -5,7 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use logicore::{
-    Error,
+    Error, Reason,
     ids::{SessionId, TenantId, TokenId, UserId},
     secret::Secret,
 };
@@ -127,7 +127,8 @@ impl Auth {
     /// Returns how many sessions ended. An unknown token is no error (RFC 7009, section 2.2).
     ///
     /// # Errors
-    /// `RESOURCE_NOT_FOUND` for a session or user that the tenant does not have.
+    /// `RESOURCE_NOT_FOUND` for a session or user that the tenant does not have; `NOT_READY` and `TENANT_SUSPENDED` for an access
+    /// token that cannot be judged now.
     pub(crate) async fn revoke_access(
         &self,
         tenant: Option<&TenantId>,
@@ -176,12 +177,17 @@ impl Auth {
             let tenant = tenant.cloned().unwrap_or_default();
             return Ok(Some(Ending::Token { tenant, token }));
         }
-        if let Ok(principal) = self.verifier.verify(text.expose()) {
-            let own = tenant.is_none_or(|t| *t == principal.tenant);
-            return Ok(own.then(|| Ending::Token {
-                tenant: principal.tenant.clone(),
-                token: principal.token,
-            }));
+        match self.verifier.verify(text.expose()) {
+            Ok(principal) => {
+                let own = tenant.is_none_or(|t| *t == principal.tenant);
+                return Ok(own.then(|| Ending::Token {
+                    tenant: principal.tenant.clone(),
+                    token: principal.token,
+                }));
+            }
+            // It may be good, or may be again: whoever wants it ended must not hear that it is.
+            Err(error) if matches!(error.reason(), Reason::NotReady | Reason::TenantSuspended) => return Err(error),
+            Err(_) => {}
         }
         let Ok(token) = refresh::Token::open(&self.refresh_keys, text.expose()) else {
             return Ok(None);
