@@ -16,7 +16,7 @@ pub(crate) enum Material {
     Es256(EcdsaKeyPair),
     EdDsa(Ed25519KeyPair),
     Rs256(RsaKeyPair),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
 }
 
 impl fmt::Debug for Material {
@@ -75,7 +75,7 @@ impl Material {
 
     /// The shared secret as a key, taken as it stands.
     pub(super) fn shared(secret: &Secret) -> Self {
-        Self::Hs256(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_bytes()))
+        Self::Hs256(Box::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose_bytes())))
     }
 
     /// JWT `alg`.

@@ -112,8 +112,9 @@ fn covered(text: &[char], plain: &[char], words: &HashSet<String>) -> bool {
                 }
             }
         }
-        for end in at + RUN..=at + run(&plain[at..]) {
-            keep(&mut reach[end], used.clone());
+        let farthest = at + run(&plain[at..]);
+        for slot in reach.iter_mut().take(farthest + 1).skip(at + RUN) {
+            keep(slot, used.clone());
         }
     }
     reach[text.len()].is_some()

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use logicore_store::Tx;
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, SqliteConnection};
 
 use super::{
     Fault, append,
@@ -14,18 +14,29 @@ use crate::{audit::Entry, store::StoredKey};
 pub(super) async fn list(conn: &mut SqliteConnection) -> Result<Vec<StoredKey>, Fault> {
     const LIST: &str = "\
         SELECT kid, algorithm, sealed, active_time, retire_time FROM signing_keys ORDER BY active_time, kid";
-    let rows: Vec<(String, String, Vec<u8>, i64, Option<i64>)> = sqlx::query_as(LIST).fetch_all(conn).await?;
-    rows.into_iter()
-        .map(|(kid, algorithm, sealed, active, retire)| {
-            Ok(StoredKey {
-                kid,
-                algorithm,
-                sealed,
-                active_time: time(active)?,
-                retire_time: retire.map(time).transpose()?,
-            })
+    let rows: Vec<KeyRow> = sqlx::query_as(LIST).fetch_all(conn).await?;
+    rows.into_iter().map(KeyRow::key).collect()
+}
+
+#[derive(Debug, FromRow)]
+struct KeyRow {
+    kid: String,
+    algorithm: String,
+    sealed: Vec<u8>,
+    active_time: i64,
+    retire_time: Option<i64>,
+}
+
+impl KeyRow {
+    fn key(self) -> Result<StoredKey, Fault> {
+        Ok(StoredKey {
+            kid: self.kid,
+            algorithm: self.algorithm,
+            sealed: self.sealed,
+            active_time: time(self.active_time)?,
+            retire_time: self.retire_time.map(time).transpose()?,
         })
-        .collect()
+    }
 }
 
 pub(super) async fn insert(tx: &mut Tx, key: &StoredKey, retire: DateTime<Utc>, audit: &Entry) -> Result<(), Fault> {
