@@ -1,9 +1,11 @@
-//! What auth keeps, as the domain sees it. Each method is one transaction; a method that changes something takes the audit entry
-//! of the change and writes both or neither.
+//! What auth keeps, as the domain sees it. Any implementation must pass [`contract`]. Each method is one transaction; a method
+//! that changes something takes the audit entry of the change and writes both or neither.
 //!
 //! The decision to question: methods are as large as the invariants they keep ("insert the session unless the account changed"),
 //! not as small as rows, so that no caller can leave a transaction out.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod sqlite;
 
 use std::{fmt, net::IpAddr, sync::Arc};
@@ -16,6 +18,8 @@ use logicore::{
     secret::Secret,
 };
 
+#[cfg(test)]
+pub(crate) use sqlite::tests::records;
 pub(crate) use sqlite::{MIGRATOR, SqliteStore};
 
 use crate::{
@@ -275,7 +279,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 
     /// Every signing key, oldest first.
     async fn key_list(&self) -> Result<Vec<StoredKey>, Error>;
-    /// Adds a key; the others retire at `retire`. A key of the same id is left alone.
+    /// Adds a key; the others retire at `retire`.
     async fn key_insert(&self, key: StoredKey, retire: DateTime<Utc>, audit: Entry) -> Result<(), Error>;
     /// Replaces the seals of keys and secrets (by kid, by name).
     async fn key_reseal(&self, keys: Vec<(String, Vec<u8>)>, secrets: Vec<(String, Vec<u8>)>) -> Result<(), Error>;

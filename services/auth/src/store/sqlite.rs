@@ -8,6 +8,8 @@ mod passwords;
 mod rows;
 mod sessions;
 mod sweep;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::sync::Arc;
 
