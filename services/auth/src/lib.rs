@@ -53,21 +53,39 @@ use crate::{
 /// # Errors
 /// When the store or the keys cannot be opened; the message says what to do.
 pub async fn start(ctx: &Context) -> Result<Routes, Error> {
-    let path = ctx.settings.data_dir.join("auth.db");
-    let db = Db::open(&path, &MIGRATOR, &ctx.clock, &ctx.metrics).await?;
-    let publisher = Arc::new(Publisher::default());
-    let store = Arc::new(SqliteStore::new(db.clone(), publisher.clone()));
-    let auth = Arc::new(open(ctx, store, passwords::Params::default()).await?);
-    auth.apply_demo(ctx.settings.demo_plan()).await?;
+    let parts = Parts::open(ctx, passwords::Params::default()).await?;
+    outbox::dispatch(ctx, &parts.db, "auth");
+    sweeper::start(ctx, Arc::clone(&parts.auth));
+    Ok(parts.routes())
+}
 
-    // The snapshot is read after all that start changed, and nothing else can write before the routes are served.
-    let producer = producer(&auth).await?;
-    publisher.connect(Arc::clone(&producer));
-    outbox::dispatch(ctx, &db, "auth");
-    sweeper::start(ctx, Arc::clone(&auth));
-    Ok(Routes::new(rpc::auth_service(&auth))
-        .add_service(rpc::account_service(&auth))
-        .add_service(producer.service()))
+/// The service, before anything in it runs by itself.
+struct Parts {
+    db: Db,
+    auth: Arc<Auth>,
+    producer: Arc<Producer>,
+}
+
+impl Parts {
+    async fn open(ctx: &Context, hashing: passwords::Params) -> Result<Self, Error> {
+        let path = ctx.settings.data_dir.join("auth.db");
+        let db = Db::open(&path, &MIGRATOR, &ctx.clock, &ctx.metrics).await?;
+        let publisher = Arc::new(Publisher::default());
+        let store = Arc::new(SqliteStore::new(db.clone(), publisher.clone()));
+        let auth = Arc::new(open(ctx, store, hashing).await?);
+        auth.apply_demo(ctx.settings.demo_plan()).await?;
+
+        // The snapshot is read after all that start changed, and nothing else can write before the routes are served.
+        let producer = producer(&auth).await?;
+        publisher.connect(Arc::clone(&producer));
+        Ok(Self { db, auth, producer })
+    }
+
+    fn routes(&self) -> Routes {
+        Routes::new(rpc::auth_service(&self.auth))
+            .add_service(rpc::account_service(&self.auth))
+            .add_service(self.producer.service())
+    }
 }
 
 /// The domain over a store.
@@ -77,7 +95,7 @@ async fn open(ctx: &Context, store: Arc<dyn Store>, hashing: passwords::Params) 
     let longest = store.token_life_raise(seconds).await?;
     let lives = Lives {
         access: jwt.expiry,
-        access_longest: Duration::from_secs(u64::try_from(longest).unwrap_or_default()),
+        access_longest: Duration::from_secs(longest.unsigned_abs()).max(jwt.expiry),
         refresh: jwt.refresh_expiry,
         session: jwt.session_expiry,
     };

@@ -6,6 +6,8 @@ mod hasher;
 
 use logicore::{Error, Reason, secret::Secret};
 
+#[cfg(test)]
+pub(crate) use hasher::tests::CHEAP;
 pub(crate) use hasher::{Hasher, Params, Place};
 
 use crate::accounts::Email;

@@ -3,6 +3,8 @@
 mod account;
 mod auth;
 mod convert;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -67,6 +67,8 @@ pub(crate) struct Hasher {
     threads: Arc<Semaphore>,
     places: Arc<Semaphore>,
     hashes: AtomicU64,
+    #[cfg(test)]
+    size: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -86,6 +88,8 @@ impl Hasher {
             threads: Arc::new(Semaphore::new(threads)),
             places: Arc::new(Semaphore::new(places)),
             hashes: AtomicU64::new(0),
+            #[cfg(test)]
+            size: threads,
             metrics,
         }
     }
@@ -152,6 +156,13 @@ impl Hasher {
             Ok(Secret::new(hash.to_string()))
         })
         .await
+    }
+
+    /// Takes every thread, so that whoever comes waits.
+    #[cfg(test)]
+    pub(crate) async fn occupy(&self) -> OwnedSemaphorePermit {
+        let all = u32::try_from(self.size).unwrap();
+        Arc::clone(&self.threads).acquire_many_owned(all).await.unwrap()
     }
 
     /// How many hashes were computed.
