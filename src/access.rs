@@ -60,6 +60,6 @@ pub fn principal(extensions: &http::Extensions) -> Result<&Arc<Principal>, Error
 pub fn missing_token() -> Error {
     Error::new(
         Reason::AuthTokenMissing,
-        "this method needs an access token: send `authorization: Bearer ...`",
+        "this method needs an access token: sign in by `POST /auth/login` and send `authorization: Bearer ...`",
     )
 }

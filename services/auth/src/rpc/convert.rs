@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use logicore::{
-    Error, Reason,
-    access::{Origin, Principal},
+    Error,
+    access::{self, Origin, Principal},
     api::{auth as pb, mesh},
     ids::{SessionId, TenantId, UserId},
     secret::Secret,
@@ -99,12 +99,7 @@ pub(super) fn caller(extensions: &Extensions) -> Actor {
 
 /// The principal, which the stack put there.
 pub(super) fn principal(extensions: &Extensions) -> Result<Arc<Principal>, Error> {
-    extensions.get::<Arc<Principal>>().cloned().ok_or_else(|| {
-        Error::new(
-            Reason::AuthTokenMissing,
-            "this method needs an access token: send `authorization: Bearer ...`",
-        )
-    })
+    access::principal(extensions).cloned()
 }
 
 /// Who stands behind a neighbour's call, as the neighbour says.
