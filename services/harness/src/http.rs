@@ -39,15 +39,46 @@ impl Reply {
         self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
     }
 
+    /// Status and reason, which is empty in an answer that is no error.
+    #[must_use]
+    pub fn outcome(&self) -> (u16, String) {
+        (self.status.as_u16(), self.reason())
+    }
+
     /// The reason of an error answer.
     #[must_use]
     pub fn reason(&self) -> String {
+        let info = self.detail("google.rpc.ErrorInfo");
+        info["reason"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A fact of an error answer's `ErrorInfo`; empty when it is not there.
+    #[must_use]
+    pub fn fact(&self, name: &str) -> String {
+        let info = self.detail("google.rpc.ErrorInfo");
+        info["metadata"][name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The first field that an error answer complains of; empty when there is none.
+    #[must_use]
+    pub fn field(&self) -> String {
+        let bad = self.detail("google.rpc.BadRequest");
+        bad["fieldViolations"][0]["field"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A detail of an error answer by the name of its type; null when it is not there.
+    #[must_use]
+    pub fn detail(&self, name: &str) -> Value {
         let json = self.json();
         let details = json["details"].as_array().cloned().unwrap_or_default();
-        let info = details
-            .iter()
-            .find(|d| d["@type"] == "type.googleapis.com/google.rpc.ErrorInfo");
-        info.and_then(|i| i["reason"].as_str()).unwrap_or_default().to_owned()
+        let url = format!("type.googleapis.com/{name}");
+        details
+            .into_iter()
+            .find(|d| d["@type"] == url.as_str())
+            .unwrap_or(Value::Null)
     }
 }
 
@@ -70,6 +101,27 @@ pub async fn request(address: SocketAddr, request: Request<Full<Bytes>>) -> anyh
     })
 }
 
+/// Sends method, path, headers and body; `host` is `localhost` unless a header says otherwise.
+///
+/// # Errors
+/// When it is no HTTP request, or no answer comes.
+pub async fn send(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: impl Into<Bytes>,
+) -> anyhow::Result<Reply> {
+    let mut builder = Request::builder().method(method).uri(path);
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        builder = builder.header("host", format!("localhost:{}", address.port()));
+    }
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    request(address, builder.body(Full::new(body.into()))?).await
+}
+
 async fn call(
     address: SocketAddr,
     method: Method,
@@ -77,21 +129,16 @@ async fn call(
     token: &str,
     body: Option<&Value>,
 ) -> anyhow::Result<Reply> {
-    let mut builder = Request::builder()
-        .method(method)
-        .uri(path)
-        .header("host", format!("localhost:{}", address.port()));
+    let bearer = format!("Bearer {token}");
+    let mut headers = Vec::new();
     if !token.is_empty() {
-        builder = builder.header("authorization", format!("Bearer {token}"));
+        headers.push(("authorization", bearer.as_str()));
     }
-    let bytes = match body {
-        Some(json) => {
-            builder = builder.header("content-type", "application/json");
-            Bytes::from(json.to_string())
-        }
-        None => Bytes::new(),
-    };
-    request(address, builder.body(Full::new(bytes))?).await
+    if body.is_some() {
+        headers.push(("content-type", "application/json"));
+    }
+    let body = body.map(Value::to_string).unwrap_or_default();
+    send(address, method.as_str(), path, &headers, body).await
 }
 
 /// GET; an empty token sends none.

@@ -2,25 +2,19 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 /// How long a start may take on a loaded machine with a debug build.
 const START: Duration = Duration::from_secs(30);
-
-/// A port that was free a moment ago.
-///
-/// # Errors
-/// When the machine has none.
-pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
+const STEP: Duration = Duration::from_millis(20);
 
 /// A `logicore` process; killed when dropped.
 #[derive(Debug)]
@@ -44,8 +38,7 @@ impl Process {
             .env_clear()
             .current_dir(dir)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+            .stdout(Stdio::null());
         command
             .env("LOGICORE_LOG_FORMAT", "json")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -68,11 +61,12 @@ impl Process {
         let lines = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(address) = listens(&line) {
-                    let _ = found.send(address);
-                }
+                let address = listens(&line);
                 if let Ok(mut lines) = lines.lock() {
                     lines.push(line);
+                }
+                if let Some(address) = address {
+                    let _ = found.send(address);
                 }
             }
         });
@@ -100,10 +94,45 @@ impl Process {
         self.log.lock().map(|l| l.clone()).unwrap_or_default()
     }
 
+    /// The lines of the log so far that are of this level (`WARN`, `ERROR` ...).
+    #[must_use]
+    pub fn logged(&self, level: &str) -> Vec<Value> {
+        let lines = self.log();
+        let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        parsed.filter(|line| line["level"] == level).collect()
+    }
+
     /// SIGKILL: nothing is flushed, nothing said.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// Sends a signal, such as `TERM`, and does not wait.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let id = self.id().to_string();
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(&id).status()?;
+        match sent.success() {
+            true => Ok(()),
+            false => bail!("no process {id} to send {name} to"),
+        }
+    }
+
+    /// Waits for the end; `None` when it does not come within the limit.
+    ///
+    /// # Errors
+    /// When the process cannot be asked.
+    pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<Option<ExitStatus>> {
+        for _ in 0..limit.as_millis() / STEP.as_millis() {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Some(status));
+            }
+            tokio::time::sleep(STEP).await;
+        }
+        Ok(None)
     }
 
     /// SIGTERM, then waits. Returns whether it ended well within the limit.
@@ -111,13 +140,12 @@ impl Process {
     /// # Errors
     /// When the signal cannot be sent.
     pub fn terminate(&mut self, limit: Duration) -> anyhow::Result<bool> {
-        Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
-        let step = Duration::from_millis(20);
-        for _ in 0..limit.as_millis() / step.as_millis() {
+        self.signal("TERM")?;
+        for _ in 0..limit.as_millis() / STEP.as_millis() {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status.success());
             }
-            std::thread::sleep(step);
+            std::thread::sleep(STEP);
         }
         Ok(false)
     }
@@ -125,8 +153,18 @@ impl Process {
     /// Resident memory in KiB (Linux).
     #[must_use]
     pub fn resident_kib(&self) -> Option<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most memory that was ever resident, in KiB (Linux).
+    #[must_use]
+    pub fn peak_kib(&self) -> Option<u64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
-        let line = status.lines().find(|l| l.starts_with("VmRSS:"))?;
+        let line = status.lines().find(|l| l.starts_with(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     }
 }
@@ -138,7 +176,7 @@ impl Drop for Process {
 }
 
 fn listens(line: &str) -> Option<SocketAddr> {
-    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    let value: Value = serde_json::from_str(line).ok()?;
     let message = value.get("message")?.as_str()?;
     if !matches!(message, "listening" | "listening for peers") {
         return None;

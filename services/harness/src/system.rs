@@ -1,12 +1,23 @@
 //! The whole system, as one process or as four.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+mod people;
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
+use prost::Message;
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Process, free_port, http};
+use crate::{Finished, GrpcReply, Process, Reply, free_port, grpc, http, run, soon};
+pub use people::{Person, Tokens};
+
+/// What the processes of a system prove their membership with, unless a test says otherwise.
+const MESH_SECRET: &str = "mesh-secret-of-a-test-0123456789abcdef";
 
 /// How the system is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,17 +26,6 @@ pub enum Layout {
     One,
     /// `logicore auth`, `user`, `admin` and `gateway`.
     Four,
-}
-
-/// What a login gave.
-#[derive(Clone, Debug)]
-pub struct Tokens {
-    /// Access token.
-    pub access: String,
-    /// Refresh token.
-    pub refresh: String,
-    /// Session id.
-    pub session: String,
 }
 
 /// A running system with the demo accounts, in a folder of its own.
@@ -47,6 +47,19 @@ impl System {
     /// # Errors
     /// When a part does not start.
     pub async fn start(program: &str, layout: Layout, env: &[(&str, &str)]) -> anyhow::Result<Self> {
+        let mut system = Self::prepare(program, layout, env)?;
+        for part in system.parts() {
+            system.start_part(part)?;
+        }
+        system.ready().await?;
+        Ok(system)
+    }
+
+    /// A system with its folder and ports, of which nothing runs yet.
+    ///
+    /// # Errors
+    /// When the machine has no folder or no port.
+    pub fn prepare(program: &str, layout: Layout, env: &[(&str, &str)]) -> anyhow::Result<Self> {
         let mut system = Self {
             program: PathBuf::from(program),
             layout,
@@ -58,67 +71,97 @@ impl System {
         for part in PARTS {
             system.ports.insert(part, free_port()?);
         }
-        let parts = if layout == Layout::One {
-            &["all"][..]
-        } else {
-            &PARTS[..]
-        };
-        for part in parts {
-            system.start_part(part)?;
-        }
-        system.ready().await?;
         Ok(system)
     }
 
-    /// Starts a part again after it was killed or stopped.
+    /// The parts of this layout, in the order of their start.
+    #[must_use]
+    pub fn parts(&self) -> &'static [&'static str] {
+        match self.layout {
+            Layout::One => &["all"],
+            Layout::Four => &PARTS,
+        }
+    }
+
+    /// Starts a part: for the first time, or again after it was killed or stopped. A name with digits behind it, such as `gateway2`,
+    /// is one more part of that role, on a port of its own.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_part(&mut self, part: &'static str) -> anyhow::Result<()> {
-        let mut env = self.settings(part);
-        env.extend(self.env.iter().cloned());
-        let process = Process::start(&self.program, &[part], &env, self.dir.path())?;
+        if part != "all" && !self.ports.contains_key(part) {
+            self.ports.insert(part, free_port()?);
+        }
+        let env = self.settings(part);
+        let process = Process::start(&self.program, &[role(part)], &env, self.dir.path())?;
         self.processes.insert(part, process);
         Ok(())
     }
 
-    fn settings(&self, part: &'static str) -> Vec<(String, String)> {
+    /// Sets a setting for what is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.retain(|(n, _)| n != name);
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Runs a command of the program with the settings of a part, to its end.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn command(&self, part: &str, args: &[&str]) -> anyhow::Result<Finished> {
+        run(&self.program, args, &self.settings(part), self.dir.path()).await
+    }
+
+    /// The settings of a part; those of the test win.
+    fn settings(&self, part: &str) -> Vec<(String, String)> {
         let at = |name: &str| format!("127.0.0.1:{}", self.ports[name]);
+        let data = self.dir.path().join("data").display().to_string();
+        let serves = if role(part) == "gateway" { part } else { "gateway" };
         let mut env = vec![
-            (
-                "LOGICORE_DATA_DIR".to_owned(),
-                self.dir.path().join("data").display().to_string(),
-            ),
-            ("LOGICORE_LISTEN".to_owned(), at("gateway")),
+            ("LOGICORE_DATA_DIR".to_owned(), data),
+            ("LOGICORE_LISTEN".to_owned(), at(serves)),
             ("LOGICORE_DRAIN_DELAY".to_owned(), "100ms".to_owned()),
+            ("PUBLIC_URL".to_owned(), self.public_url()),
         ];
         if self.layout == Layout::Four {
             env.push(("DEMO".to_owned(), "true".to_owned()));
-            env.push((
-                "MESH_SECRET".to_owned(),
-                "mesh-secret-of-a-test-0123456789abcdef".to_owned(),
-            ));
-            env.push((
-                "PUBLIC_URL".to_owned(),
-                format!("http://localhost:{}", self.ports["gateway"]),
-            ));
+            env.push(("MESH_SECRET".to_owned(), MESH_SECRET.to_owned()));
             for (name, peer) in [("AUTH", "auth"), ("USER", "user"), ("ADMIN", "admin")] {
                 env.push((format!("LOGICORE_{name}_ADDR"), at(peer)));
             }
-            if part != "gateway" {
+            if role(part) != "gateway" && self.ports.contains_key(part) {
                 env.push(("LOGICORE_MESH_LISTEN".to_owned(), at(part)));
             }
         }
+        env.extend(self.env.iter().cloned());
         env
+    }
+
+    /// How callers reach it; the issuer of its tokens.
+    #[must_use]
+    pub fn public_url(&self) -> String {
+        format!("http://localhost:{}", self.ports["gateway"])
+    }
+
+    /// The secret that its processes prove their membership with.
+    #[must_use]
+    pub fn mesh_secret(&self) -> &'static str {
+        MESH_SECRET
+    }
+
+    /// How it is laid out.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Where callers are served.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.ports["gateway"]))
+        self.mesh_address("gateway")
     }
 
-    /// Where a part listens for its peers, in the layout of four.
+    /// Where a part listens, in the layout of four: for its peers, or a gateway for its callers.
     #[must_use]
     pub fn mesh_address(&self, part: &str) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.ports[part]))
@@ -126,7 +169,7 @@ impl System {
 
     /// The folder that the processes run in; the data is in `data` below it.
     #[must_use]
-    pub fn dir(&self) -> &std::path::Path {
+    pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
@@ -150,16 +193,19 @@ impl System {
     /// Waits until `/readyz` answers 200.
     ///
     /// # Errors
-    /// After 20 s.
+    /// When it does not; the message holds the logs.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let mut last = String::new();
-        for _ in 0..400 {
-            match http::get(self.address(), "/readyz", "").await {
-                Ok(reply) if reply.status == 200 => return Ok(()),
+        let ready = soon("readiness", async || {
+            match self.get("/readyz", "").await {
+                Ok(reply) if reply.status == 200 => return Ok(Some(())),
                 Ok(reply) => last = reply.text(),
                 Err(e) => last = e.to_string(),
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(None)
+        });
+        if ready.await.is_ok() {
+            return Ok(());
         }
         let logs: Vec<_> = self
             .processes
@@ -169,64 +215,64 @@ impl System {
         bail!("not ready: {last}\n{}", logs.join("\n"))
     }
 
-    /// Logs in.
-    ///
-    /// # Errors
-    /// When the answer is not 200.
-    pub async fn login(&self, email: &str, password: &str) -> anyhow::Result<Tokens> {
-        let body = json!({"email": email, "password": password});
-        let reply = http::post(self.address(), "/auth/login", "", &body).await?;
-        if reply.status != 200 {
-            bail!("login of {email}: {} {}", reply.status, reply.text());
-        }
-        tokens(&reply)
-    }
-
-    /// Logs the demo user in.
-    ///
-    /// # Errors
-    /// When the answer is not 200.
-    pub async fn demo(&self) -> anyhow::Result<Tokens> {
-        self.login("demo@example.com", "demo123").await
-    }
-
-    /// Logs the demo admin in.
-    ///
-    /// # Errors
-    /// When the answer is not 200.
-    pub async fn admin(&self) -> anyhow::Result<Tokens> {
-        self.login("admin@example.com", "admin123").await
-    }
-
-    /// Refreshes.
+    /// GET; an empty token sends none.
     ///
     /// # Errors
     /// When no answer comes.
-    pub async fn refresh(&self, token: &str) -> anyhow::Result<http::Reply> {
-        http::post(self.address(), "/auth/refresh", "", &json!({"refreshToken": token})).await
+    pub async fn get(&self, path: &str, token: &str) -> anyhow::Result<Reply> {
+        http::get(self.address(), path, token).await
+    }
+
+    /// POST of JSON; an empty token sends none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> anyhow::Result<Reply> {
+        http::post(self.address(), path, token, body).await
+    }
+
+    /// PATCH of JSON; an empty token sends none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn patch(&self, path: &str, token: &str, body: &Value) -> anyhow::Result<Reply> {
+        http::patch(self.address(), path, token, body).await
+    }
+
+    /// DELETE; an empty token sends none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn delete(&self, path: &str, token: &str) -> anyhow::Result<Reply> {
+        http::delete(self.address(), path, token).await
+    }
+
+    /// A request of any method, with any headers and body.
+    ///
+    /// # Errors
+    /// When it is no HTTP request, or no answer comes.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> anyhow::Result<Reply> {
+        http::send(self.address(), method, path, headers, body.to_owned()).await
+    }
+
+    /// A unary call by gRPC; an empty token sends none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn grpc(&self, path: &str, token: &str, message: &impl Message) -> anyhow::Result<GrpcReply> {
+        grpc::grpc(self.address(), path, token, message).await
+    }
+
+    /// A unary call by gRPC-Web; an empty token sends none.
+    ///
+    /// # Errors
+    /// When no answer comes.
+    pub async fn grpc_web(&self, path: &str, token: &str, message: &impl Message) -> anyhow::Result<GrpcReply> {
+        grpc::grpc_web(self.address(), path, token, message).await
     }
 }
 
-/// The tokens in the answer to a login or refresh.
-fn tokens(reply: &http::Reply) -> anyhow::Result<Tokens> {
-    let json = reply.json();
-    let text = |name: &str| {
-        json[name]
-            .as_str()
-            .map(str::to_owned)
-            .with_context(|| format!("{name} in {json}"))
-    };
-    Ok(Tokens {
-        access: text("accessToken")?,
-        refresh: text("refreshToken")?,
-        session: text("sessionId")?,
-    })
-}
-
-impl TryFrom<&http::Reply> for Tokens {
-    type Error = anyhow::Error;
-
-    fn try_from(reply: &http::Reply) -> anyhow::Result<Self> {
-        tokens(reply)
-    }
+/// The role of a part: its name without a number.
+fn role(part: &str) -> &str {
+    part.trim_end_matches(|c: char| c.is_ascii_digit())
 }
