@@ -3,8 +3,12 @@
 //! What needs other people's programs (grpcurl, a browser, Jaeger ...) stands behind the feature `peers`, which `cargo xtask test`
 //! switches on after it has installed them.
 
+#[path = "system/attacks.rs"]
+mod attacks;
 #[cfg(feature = "peers")]
 #[path = "system/peers.rs"]
 mod peers;
+#[path = "system/support.rs"]
+mod support;
 #[path = "system/tour.rs"]
 mod tour;

@@ -22,12 +22,22 @@ async fn guide(layout: Layout) -> anyhow::Result<()> {
     assert_eq!(status.json()["breakers"][0]["state"], "Closed");
     assert_eq!(status.json()["auth"]["loginsSucceeded"], "2");
 
-    for path in ["/health", "/readyz", "/metrics/health", "/metrics", "/openapi.json", "/docs"] {
+    for path in [
+        "/health",
+        "/readyz",
+        "/metrics/health",
+        "/metrics",
+        "/openapi.json",
+        "/docs",
+    ] {
         assert_eq!(get(system.address(), path, "").await?.status, 200, "{path}");
     }
     let wrong = json!({"email": "demo@example.com", "password": "wrong"});
     let refused = post(system.address(), "/auth/login", "", &wrong).await?;
-    assert_eq!((refused.status.as_u16(), &*refused.reason()), (401, "AUTH_INVALID_CREDENTIALS"));
+    assert_eq!(
+        (refused.status.as_u16(), &*refused.reason()),
+        (401, "AUTH_INVALID_CREDENTIALS")
+    );
     Ok(())
 }
 
