@@ -7,6 +7,8 @@ use logicore::clock::Clock;
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 
+use crate::Error;
+
 /// Called after COMMIT.
 pub(crate) type Hook = Box<dyn FnOnce() + Send>;
 
@@ -38,9 +40,14 @@ impl Tx {
         self.hooks.push(Box::new(hook));
     }
 
-    /// Runs one of the writer's own statements.
-    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
-        sqlx::query(sql).execute(&mut self.conn).await.map(drop)
+    /// Runs one of the writer's own statements. They are sound, so where SQLite does not take one, the transaction is gone: a
+    /// full disk, for one, makes it roll back by itself. To whoever waits for the transaction that is no defect.
+    pub(crate) async fn control(&mut self, sql: &'static str) -> Result<(), Error> {
+        let done = sqlx::query(sql).execute(&mut self.conn).await;
+        done.map(drop).map_err(|error| match Error::from(error) {
+            Error::Internal(cause) => Error::Unavailable(cause),
+            other => other,
+        })
     }
 }
 

@@ -90,7 +90,7 @@ async fn batch(
         }
     }
     if outcome.is_ok() {
-        outcome = tx.control("COMMIT").await.map_err(Error::from);
+        outcome = tx.control("COMMIT").await;
     }
     match &outcome {
         Ok(()) => {
@@ -122,7 +122,7 @@ async fn begin(tx: &mut Tx) -> Result<(), Error> {
     }
     // A transaction that an earlier failure left open would make every later batch fail.
     let _ = tx.control("ROLLBACK").await;
-    Ok(tx.control("BEGIN IMMEDIATE").await?)
+    tx.control("BEGIN IMMEDIATE").await
 }
 
 /// Runs one job in its savepoint. An error here is the batch's: the transaction itself is broken.
@@ -135,7 +135,7 @@ async fn run_one(tx: &mut Tx, job: &mut dyn Job) -> Result<(), Error> {
         tx.hooks.truncate(hooks);
         tx.control("ROLLBACK TO job").await?;
     }
-    Ok(tx.control("RELEASE job").await?)
+    tx.control("RELEASE job").await
 }
 
 fn run_hooks(tx: &mut Tx) {
