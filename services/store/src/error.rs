@@ -1,6 +1,11 @@
 //! What can go wrong with a store. A variant exists where some caller acts differently: everything else is `Internal`.
 
-use std::{error::Error as StdError, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    error::Error as StdError,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use logicore::Reason;
 
@@ -63,6 +68,17 @@ impl Error {
     /// What is stored cannot be read back, and this is why.
     pub fn corrupt(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Corrupt(Arc::from(cause.into()))
+    }
+
+    /// The same as why this file cannot be opened, so that whoever starts the process learns which one.
+    pub(crate) fn opening(self, path: &Path) -> Self {
+        match self {
+            Self::Unavailable(cause) | Self::Corrupt(cause) | Self::Internal(cause) => Self::Open {
+                path: path.to_owned(),
+                cause,
+            },
+            other => other,
+        }
     }
 
     pub(crate) fn defect(what: &'static str) -> Self {

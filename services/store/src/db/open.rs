@@ -41,15 +41,7 @@ const LOCK_POLL: Duration = Duration::from_millis(20);
 
 pub(super) async fn open(path: &Path, migrator: &Migrator, clock: &Clock, metrics: &Arc<Metrics>) -> Result<Db, Error> {
     let lock = make_files(path).await?;
-    let mut conn = options(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("journal_size_limit", LOG_BYTES)
-        .connect()
-        .await?;
-    migrate(&mut conn, path, migrator).await?;
-    let epoch = epoch(&mut conn).await?;
+    let (conn, epoch) = make_ready(path, migrator).await.map_err(|e| e.opening(path))?;
     let service: Arc<str> = path.file_stem().map_or("store".into(), |s| s.to_string_lossy().into());
     let outbox = Arc::new(Notify::new());
     let tx = Tx {
@@ -83,6 +75,20 @@ pub(super) async fn open(path: &Path, migrator: &Migrator, clock: &Clock, metric
         metrics: Arc::clone(metrics),
         outbox,
     })))
+}
+
+/// The writer's connection to a file whose schema is up to date, and the file's epoch.
+async fn make_ready(path: &Path, migrator: &Migrator) -> Result<(SqliteConnection, Arc<str>), Error> {
+    let mut conn = options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", LOG_BYTES)
+        .connect()
+        .await?;
+    migrate(&mut conn, path, migrator).await?;
+    let epoch = epoch(&mut conn).await?;
+    Ok((conn, epoch))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
