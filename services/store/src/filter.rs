@@ -139,7 +139,9 @@ mod tests {
 
     #[test]
     fn filters_are_read() {
-        let table: &[(&str, &[(&str, &'static str, &str)])] = &[
+        /// Field, operator, value.
+        type Row = (&'static str, &'static str, &'static str);
+        let table: &[(&str, &[Row])] = &[
             ("", &[]),
             ("  ", &[]),
             ("a=b", &[("a", "=", "b")]),

@@ -2,8 +2,12 @@
 
 #[path = "store/commit.rs"]
 mod commit;
+#[path = "store/dispatch.rs"]
+mod dispatch;
 #[path = "store/file.rs"]
 mod file;
+#[path = "store/log.rs"]
+mod log;
 #[path = "store/outbox.rs"]
 mod outbox;
 

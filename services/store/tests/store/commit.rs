@@ -164,3 +164,99 @@ async fn a_full_disk_fails_the_job_as_unavailable_and_passes() {
     insert_named(&db, long).await.unwrap();
     assert_eq!(names(&db).await.len(), 1);
 }
+
+#[tokio::test]
+async fn jobs_of_a_transaction_that_breaks_fail_together_and_can_be_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("test.db"), &Metrics::new()).await;
+    let hooks = Arc::new(Mutex::new(Vec::new()));
+    let job = |name: String, pages: Option<&'static str>| {
+        let hooks = Arc::clone(&hooks);
+        db.write("insert", move |tx: &mut Tx| {
+            Box::pin(async move {
+                if let Some(pragma) = pages {
+                    sqlx::query(pragma).execute(tx.conn()).await?;
+                }
+                insert(tx, &name).await?;
+                tx.on_commit(move || hooks.lock().unwrap().push(name.len()));
+                Ok::<_, Error>(())
+            })
+        })
+    };
+    // A full disk makes SQLite take the whole transaction back, the neighbour's part too.
+    let (small, large) = tokio::join!(
+        job("small".into(), None),
+        job("x".repeat(100_000), Some("PRAGMA max_page_count = 1"))
+    );
+    for failed in [small, large] {
+        assert!(matches!(failed, Err(Error::Unavailable(_))), "{failed:?}");
+    }
+    assert!(names(&db).await.is_empty() && hooks.lock().unwrap().is_empty());
+    job("small".into(), Some("PRAGMA max_page_count = 1000000"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (names(&db).await, hooks.lock().unwrap().clone()),
+        (vec!["small".to_owned()], vec![5])
+    );
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_later_does_not_stop_its_job() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("test.db"), &Metrics::new()).await;
+    let (started, starts) = tokio::sync::oneshot::channel();
+    let (release, released) = tokio::sync::oneshot::channel::<()>();
+    let write = db.write("insert", move |tx| {
+        Box::pin(async move {
+            let _ = started.send(());
+            let _ = released.await;
+            insert(tx, "stays").await
+        })
+    });
+    tokio::select! {
+        _ = write => panic!("it waits"),
+        started = starts => started.unwrap(),
+    }
+    release.send(()).unwrap();
+    insert_named(&db, "next".into()).await.unwrap();
+    assert_eq!(names(&db).await, ["next", "stays"]);
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_stops_neither_answers_nor_other_hooks() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("test.db"), &Metrics::new()).await;
+    let called = Arc::new(Mutex::new(false));
+    let hooked = Arc::clone(&called);
+    let write = db.write("insert", move |tx| {
+        Box::pin(async move {
+            tx.on_commit(|| panic!("as a test wants it"));
+            tx.on_commit(move || *hooked.lock().unwrap() = true);
+            insert(tx, "a").await
+        })
+    });
+    write.await.unwrap();
+    assert!(*called.lock().unwrap());
+    insert_named(&db, "b".into()).await.unwrap();
+    assert_eq!(names(&db).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_sees_one_commit() {
+    const COUNT: &str = "SELECT count(*) FROM counter";
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("test.db"), &Metrics::new()).await;
+    let writing = db.clone();
+    let counts: Result<(i64, i64), Error> = db
+        .snapshot("count", move |c| {
+            Box::pin(async move {
+                let before = sqlx::query_scalar(COUNT).fetch_one(&mut *c).await?;
+                insert_named(&writing, "meanwhile".into()).await?;
+                Ok((before, sqlx::query_scalar(COUNT).fetch_one(&mut *c).await?))
+            })
+        })
+        .await;
+    assert_eq!(counts.unwrap(), (0, 0));
+    assert_eq!(names(&db).await, ["meanwhile"]);
+}

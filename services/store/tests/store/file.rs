@@ -73,6 +73,73 @@ async fn a_closed_store_says_so() {
     assert!(matches!(write, Err(Error::Unavailable(_))));
 }
 
+#[tokio::test]
+async fn reads_of_a_closed_store_are_refused_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(&dir.path().join("test.db"), &Metrics::new()).await;
+    db.close().await;
+    let read: Result<(), Error> = db.read("nothing", |_| Box::pin(async { Ok(()) })).await;
+    let snapshot: Result<(), Error> = db.snapshot("nothing", |_| Box::pin(async { Ok(()) })).await;
+    for answer in [read, snapshot] {
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+    }
+    db.close().await;
+}
+
+#[tokio::test]
+async fn a_close_finishes_what_is_queued_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.db");
+    let db = open(&path, &Metrics::new()).await;
+    let write = |n: u32| {
+        db.write("insert", move |tx| {
+            Box::pin(async move { insert(tx, &format!("n{n:02}")).await })
+        })
+    };
+    let mut writes: Vec<_> = (0..50).map(|n| Box::pin(write(n))).collect();
+    for write in &mut writes {
+        assert!(futures_util::poll!(write).is_pending(), "it is queued now");
+    }
+    db.close().await;
+    for write in writes {
+        write.await.unwrap();
+    }
+    let again = open(&path, &Metrics::new()).await;
+    assert_eq!(names(&again).await.len(), 50);
+}
+
+#[tokio::test]
+async fn a_store_whose_handles_are_gone_can_be_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.db");
+    for name in ["a", "b"] {
+        let db = open(&path, &Metrics::new()).await;
+        db.write("insert", move |tx| Box::pin(insert(tx, name))).await.unwrap();
+    }
+    assert_eq!(names(&open(&path, &Metrics::new()).await).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn what_is_no_store_is_named_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.db");
+    let text = "a letter, not a database. ".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let (clock, metrics) = (Clock::system(), Metrics::new());
+    let error = Db::open(&path, &migrator(1), &clock, &metrics).await.unwrap_err();
+    let error = logicore::Error::from(error);
+    assert!(
+        error.message().contains("test.db"),
+        "whoever starts it must learn which file: {error}"
+    );
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+
+    let below = path.join("folder").join("test.db");
+    let error = Db::open(&below, &migrator(1), &clock, &metrics).await.unwrap_err();
+    assert!(matches!(error, Error::Open { .. }), "{error:?}");
+    assert!(error.to_string().contains("test.db"), "{error}");
+}
+
 #[test]
 fn acknowledged_writes_survive_a_crash() {
     let dir = tempfile::tempdir().unwrap();

@@ -11,7 +11,11 @@ use super::{insert, open};
 async fn change(db: &Db, name: &'static str) -> Result<u64, Error> {
     db.write("change", move |tx| {
         Box::pin(async move {
-            let record = AuditRecord::new("default".parse().unwrap(), "test.change", format!("counter/{name}"));
+            let record = AuditRecord::new(
+                logicore::ids::TenantId::default(),
+                "test.change",
+                format!("counter/{name}"),
+            );
             let seq = append_in_tx(tx, &record).await?;
             insert(tx, name).await?;
             Ok(seq)
