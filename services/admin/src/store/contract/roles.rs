@@ -17,7 +17,7 @@ pub(crate) async fn a_role_is_kept_as_it_was_put(f: &Fixture) {
         .role_find(&tenant("default"), &[name("editor"), name("nobody")])
         .await
         .unwrap();
-    assert_eq!(found, [editor.clone()]);
+    assert_eq!(found, std::slice::from_ref(&editor));
     let changed = Role {
         permissions: vec![],
         etag: "another".to_owned(),
