@@ -37,7 +37,7 @@ pub(crate) enum Begin {
     /// The profile is there, pending.
     Made,
     /// The request id was used with the same body, for this profile.
-    Repeated(Profile),
+    Repeated(Box<Profile>),
     /// The request id was used with another body.
     Differs,
 }

@@ -62,7 +62,7 @@ impl Users {
                     "the user of this request_id is deleted",
                 ));
             }
-            Begin::Repeated(profile) => profile,
+            Begin::Repeated(profile) => *profile,
             Begin::Differs => {
                 return Err(Error::field("request_id", "was used with another user; take a new one"));
             }

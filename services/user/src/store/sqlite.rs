@@ -189,7 +189,7 @@ async fn creation_begin_in_tx(tx: &mut Tx, creation: &Creation, body_hash: &[u8]
             }
             let made = profile_find_on(tx.conn(), &profile.tenant, UserId(id)).await?;
             let made = made.ok_or_else(|| Error::corrupt("a creation without its profile"))?;
-            return Ok(Begin::Repeated(made));
+            return Ok(Begin::Repeated(Box::new(made)));
         }
     }
     profile_insert_in_tx(tx, profile).await?;
