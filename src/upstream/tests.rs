@@ -5,6 +5,7 @@ mod bytes;
 mod deadlines;
 mod endings;
 mod peer;
+mod planning;
 mod probing;
 mod retries;
 
