@@ -1,6 +1,9 @@
 //! What tests of every package start from. No production code may use it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -36,7 +39,7 @@ pub fn context_with(settings: Settings) -> Context {
     let clock = Clock::system();
     let settings = Arc::new(settings);
     let metrics = Metrics::new();
-    let policies = Arc::new(policy::Table::compiled_in());
+    let policies = policies();
     let identity = Identity::from_settings(&settings, clock.clone());
     let nowhere = |name| {
         let (identity, policies) = (Arc::clone(&identity), Arc::clone(&policies));
@@ -74,6 +77,14 @@ pub fn context_with(settings: Settings) -> Context {
         tasks: TaskTracker::new(),
         settings: Arc::clone(&settings),
     }
+}
+
+/// Policies of every method that is compiled in, read once for all tests of a process: reading them takes long without
+/// optimization.
+#[must_use]
+pub fn policies() -> Arc<policy::Table> {
+    static POLICIES: OnceLock<Arc<policy::Table>> = OnceLock::new();
+    Arc::clone(POLICIES.get_or_init(|| Arc::new(policy::Table::compiled_in())))
 }
 
 /// Feeds a view as auth and admin do, with all that is in force at each; both are heard just now.

@@ -1,12 +1,12 @@
 //! What roles allow, whatever a producer sends.
 
 use super::*;
-use crate::policy::Table;
+use crate::testkit;
 
 /// A view that knows the permissions of the program, the built-in roles and these.
 fn knowing(more: Vec<pb::Resource>) -> Arc<AccessView> {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     view.snapshot(Source::Admin, update(1, [built_in(), more].concat()));
     view
 }
@@ -100,7 +100,7 @@ fn permissions_are_listed_by_name_and_once() {
     let held = view.permissions(&tenant_id("acme"), &roles(&["reader", "auditor"]));
     assert_eq!(held, ["audit.read", "roles.read", "users.read"]);
     let all = view.permissions(&tenant_id("acme"), &roles(&["admin", "operator"]));
-    let catalog: Vec<_> = Table::compiled_in()
+    let catalog: Vec<_> = testkit::policies()
         .permissions()
         .into_iter()
         .map(|(name, ..)| name)
@@ -133,14 +133,14 @@ fn what_a_built_in_role_holds_comes_from_the_policies() {
         !allows(&view, "acme", &["admin"], "users.read"),
         "no permission is known"
     );
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     assert!(allows(&view, "acme", &["admin"], "users.read"));
 }
 
 #[test]
 fn nobody_may_do_anything_before_admin_was_heard() {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     assert!(!allows(&view, "acme", &["admin", "operator"], "users.read"));
     assert!(!view.operator(&tenant_id("acme"), &roles(&["operator"])));
     assert!(view.permissions(&tenant_id("acme"), &roles(&["admin"])).is_empty());

@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::policy::Table;
+use crate::testkit;
 
 fn view() -> Arc<AccessView> {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     view
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     feed::{Source, resource},
     ids::{SessionId, TokenId, UserId},
-    policy::{Idempotency, Table},
+    policy::Idempotency,
     settings::Role,
     testkit,
 };
@@ -26,13 +26,13 @@ const SYNC: &str = "/logicore.mesh.v1.FeedService/Sync";
 /// A view that has just heard of both producers and knows the built-in roles.
 fn fresh() -> Arc<AccessView> {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     testkit::feed(&view, Vec::new(), testkit::built_in_roles());
     view
 }
 
 fn method(path: &str) -> Method {
-    Method::clone(Table::compiled_in().get(path).unwrap())
+    Method::clone(testkit::policies().get(path).unwrap())
 }
 
 fn somebody(roles: &[&str]) -> Arc<Principal> {
@@ -77,7 +77,7 @@ const SETTLED: Verdict = Verdict {
 #[test]
 fn every_method_without_a_token_is_open_or_says_what_it_needs() {
     let view = fresh();
-    for method in Table::compiled_in().iter() {
+    for method in testkit::policies().iter() {
         let decided = authorize(&view, STALE_AFTER, method, Caller::default()).map_err(|e| e.reason());
         let expected = match method.access {
             Access::Public => Ok(SETTLED),
@@ -92,7 +92,7 @@ fn every_method_without_a_token_is_open_or_says_what_it_needs() {
 #[test]
 fn every_method_with_a_role_that_nobody_knows_is_closed_or_ones_own() {
     let view = fresh();
-    for method in Table::compiled_in().iter() {
+    for method in testkit::policies().iter() {
         let found = decided(&view, method, &["ghost"]);
         match &method.access {
             Access::Public | Access::Authenticated => assert_eq!(found, Ok(SETTLED), "{}", method.path),
@@ -241,7 +241,7 @@ fn an_internal_method_serves_the_peers_that_it_names() {
 #[test]
 fn permissions_are_not_judged_before_admin_was_heard() {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     view.snapshot(Source::Auth, Default::default());
     view.heard(Source::Auth, Duration::ZERO);
     assert_eq!(decided(&view, &method(LIST_USERS), &["admin"]), Err(Reason::NotReady));
@@ -280,7 +280,7 @@ async fn what_changes_something_is_not_decided_by_old_keys_and_revocations() {
         "/logicore.auth.v1.AuthService/Refresh",
         "/logicore.auth.v1.AuthService/Logout",
     ];
-    for method in Table::compiled_in().iter() {
+    for method in testkit::policies().iter() {
         if matches!(method.access, Access::Internal(_)) {
             continue;
         }
@@ -292,7 +292,7 @@ async fn what_changes_something_is_not_decided_by_old_keys_and_revocations() {
 #[tokio::test(start_paused = true)]
 async fn old_roles_matter_only_where_a_permission_decides() {
     let view = heard(Duration::ZERO, STALE_AFTER * 10);
-    for method in Table::compiled_in().iter() {
+    for method in testkit::policies().iter() {
         if matches!(method.access, Access::Internal(_)) {
             continue;
         }
@@ -363,7 +363,7 @@ fn a_method_may_insist_or_renounce_by_its_policy() {
 #[test]
 fn a_role_of_a_tenant_opens_what_it_lists() {
     let view = AccessView::new(None);
-    view.learn(&Table::compiled_in());
+    view.learn(&testkit::policies());
     let role = resource::role(
         &"acme".parse().unwrap(),
         &"reader".parse().unwrap(),

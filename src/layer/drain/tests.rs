@@ -8,7 +8,7 @@ use tonic::Code;
 use tower::ServiceExt;
 
 use super::*;
-use crate::policy::Table;
+use crate::testkit;
 
 const UNARY: &str = "/logicore.user.v1.UserService/GetUser";
 const STREAM: &str = "/logicore.mesh.v1.FeedService/Sync";
@@ -17,7 +17,7 @@ const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 fn request(path: &str) -> Request<Body> {
     let mut request = Request::post(path).body(Body::empty()).unwrap();
-    if let Some(method) = Table::compiled_in().get(path) {
+    if let Some(method) = testkit::policies().get(path) {
         request.extensions_mut().insert(Arc::clone(method));
     }
     request

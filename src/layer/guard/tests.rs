@@ -12,7 +12,6 @@ use super::*;
 use crate::{
     api::{auth, user},
     layer::body,
-    policy::Table,
     testkit,
 };
 
@@ -58,7 +57,7 @@ fn get_user(id: &str) -> Vec<u8> {
 /// What arrives behind the guard, and what the caller is told.
 async fn guarded(path: &str, verdict: Verdict, principal: &Arc<Principal>, body: Body) -> (Option<Bytes>, Status) {
     let mut request = Request::new(body);
-    let method = Arc::clone(Table::compiled_in().get(path).unwrap());
+    let method = Arc::clone(testkit::policies().get(path).unwrap());
     request.extensions_mut().insert(method);
     request.extensions_mut().insert(verdict);
     request.extensions_mut().insert(Arc::clone(principal));

@@ -14,7 +14,6 @@ use crate::{
     clock::Clock,
     error::Reason,
     feed::{AccessView, resource},
-    policy::Table,
     secret::Secret,
     settings::{Role, Settings},
     testkit,
@@ -74,7 +73,7 @@ impl World {
 
     fn request(&self, path: &str) -> Request<Body> {
         let mut request = Request::new(Body::empty());
-        let table = Table::compiled_in();
+        let table = testkit::policies();
         request.extensions_mut().insert(Arc::clone(table.get(path).unwrap()));
         request.extensions_mut().insert(Arc::clone(&self.principal));
         request
