@@ -76,7 +76,7 @@ fn no_rule_and_no_panel_names_a_metric_or_label_that_does_not_exist() {
     }
     let mut expressions = values(&rules, "expr:");
     assert!(expressions.len() > 15, "the rules' expressions are found");
-    expressions.extend(panels().into_iter().flat_map(|(_, expressions)| expressions));
+    expressions.extend(panels().into_values().flatten());
     for expression in expressions {
         let named = selectors(&expression);
         assert!(!named.is_empty(), "names no metric: {expression}");

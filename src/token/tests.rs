@@ -47,7 +47,7 @@ enum Pair {
     Es256(EcdsaKeyPair),
     EdDsa(Ed25519KeyPair),
     Rs256(&'static RsaKeyPair),
-    Hs256(hmac::Key),
+    Hs256(Box<hmac::Key>),
 }
 
 impl Signer {
@@ -69,7 +69,7 @@ impl Signer {
 
     fn hs256(secret: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Self::new(key::HS256_KID, "HS256", Pair::Hs256(key))
+        Self::new(key::HS256_KID, "HS256", Pair::Hs256(Box::new(key)))
     }
 
     fn new(kid: &'static str, alg: &'static str, pair: Pair) -> Self {
