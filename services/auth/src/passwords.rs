@@ -3,6 +3,7 @@
 mod change;
 mod common;
 mod hasher;
+mod phc;
 
 use logicore::{Error, Reason, secret::Secret};
 

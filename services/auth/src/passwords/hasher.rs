@@ -9,15 +9,14 @@ use std::{
     time::Duration,
 };
 
-use argon2::{
-    Algorithm, Argon2, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
-};
+use argon2::password_hash::phc::PasswordHash;
 use logicore::{Error, Reason, secret::Secret, telemetry::Metrics};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+
+use super::phc;
 
 /// Places for each thread: what is hashed within about two seconds, since nobody waits longer for a login.
 const PLACES_PER_THREAD: usize = 64;
@@ -130,10 +129,7 @@ impl Hasher {
                 let outdated = argon2::Params::try_from(&hash).map_or(true, |p| {
                     (p.m_cost(), p.t_cost(), p.p_cost()) != (params.m_cost(), params.t_cost(), params.p_cost())
                 }) || hash.algorithm.as_str() != "argon2id";
-                let matches = Argon2::default()
-                    .verify_password(password.expose_bytes(), &hash)
-                    .is_ok();
-                Ok((matches, outdated))
+                Ok((phc::matches(password.expose_bytes(), &hash), outdated))
             })
             .await?;
         Ok(Verdict {
@@ -148,14 +144,8 @@ impl Hasher {
     /// `INTERNAL` when the machine has no randomness.
     pub(crate) async fn hash(&self, _place: &Place, password: &Secret) -> Result<Secret, Error> {
         let (params, password) = (self.params.clone(), password.clone());
-        self.run(move || {
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            let hash: PasswordHash = argon2
-                .hash_password(password.expose_bytes())
-                .map_err(|e| Error::internal(e.to_string()))?;
-            Ok(Secret::new(hash.to_string()))
-        })
-        .await
+        self.run(move || phc::hash(password.expose_bytes(), params).map(Secret::new))
+            .await
     }
 
     /// Takes every thread, so that whoever comes waits.
