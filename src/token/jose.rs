@@ -48,12 +48,20 @@ pub(super) fn split(token: &str) -> Result<Parts<'_>, &'static str> {
 
 /// Reads the first part.
 pub(super) fn header(encoded: &str) -> Result<Header, &'static str> {
-    let header: Header = serde_json::from_slice(&decode(encoded)?).map_err(|_| "a header that is not understood")?;
+    let header: Header = object(&decode(encoded)?).map_err(|_| "a header that is not understood")?;
     // Case matters nowhere in media types, but ours is written one way only.
     if header.typ != super::TYP {
         return Err("another typ");
     }
     Ok(header)
+}
+
+/// Reads a JSON object. A list of the same values is none, though serde would take it for one.
+pub(super) fn object<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, serde_json::Error> {
+    if text.first() != Some(&b'{') {
+        return Err(serde::de::Error::custom("not an object"));
+    }
+    serde_json::from_slice(text)
 }
 
 /// Undoes base64url; padding and stray bits at the end are refused, so one token has one spelling.

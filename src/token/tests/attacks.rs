@@ -347,3 +347,15 @@ fn claims_of_another_shape_or_place_are_refused() {
         assert_eq!(world.refusal(&token), why, "{payload:?}");
     }
 }
+
+#[test]
+fn a_list_of_the_right_values_is_no_object() {
+    let signer = Signer::es256("k1");
+    let world = World::with(&[&signer]);
+    let header = json!(["ES256", TYP, "k1"]).to_string();
+    let token = signer.compact(&header, &claims().to_string());
+    assert_eq!(world.refusal(&token), "a header that is not understood");
+    let header = json!({ "alg": "ES256", "typ": TYP, "kid": "k1" }).to_string();
+    let token = signer.compact(&header, &json!([]).to_string());
+    assert_eq!(world.refusal(&token), "claims cannot be read");
+}
