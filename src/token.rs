@@ -142,8 +142,7 @@ impl Verifier {
         let signature = jose::decode(parts.signature).map_err(invalid)?;
         key.verify(parts.signed.as_bytes(), &signature).map_err(invalid)?;
         let payload = jose::decode(parts.payload).map_err(invalid)?;
-        let claims: Claims =
-            serde_json::from_slice(&payload).map_err(|e| invalid("claims cannot be read").because(e))?;
+        let claims: Claims = jose::object(&payload).map_err(|e| invalid("claims cannot be read").because(e))?;
         if claims.iss != self.issuer {
             return Err(invalid("another issuer"));
         }
