@@ -124,8 +124,8 @@ fn malformed() -> Error {
     )
 }
 
-/// `WWW-Authenticate` of a refusal: what a caller has to bring, and what was wrong with what it brought (RFC 6750, section 3).
-/// None for errors that no token mends.
+/// `WWW-Authenticate` of a refusal: what a caller has to bring, and what was wrong with what it brought (RFC 6750, section 3,
+/// which asks for one parameter at least; the realm is that). None for errors that no token mends.
 #[must_use]
 pub fn challenge(reason: Reason) -> Option<HeaderValue> {
     if reason.kind() != Kind::Unauthenticated {
@@ -133,12 +133,18 @@ pub fn challenge(reason: Reason) -> Option<HeaderValue> {
     }
     let text = match reason {
         Reason::AuthTokenInvalid => {
-            r#"Bearer error="invalid_token", error_description="the access token is not valid""#
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the access token is not valid""#
         }
-        Reason::AuthTokenExpired => r#"Bearer error="invalid_token", error_description="the access token has expired""#,
-        Reason::AuthTokenRevoked => r#"Bearer error="invalid_token", error_description="the access token was revoked""#,
-        Reason::AuthTokenStale => r#"Bearer error="invalid_token", error_description="the access token is stale""#,
-        _ => "Bearer",
+        Reason::AuthTokenExpired => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the access token has expired""#
+        }
+        Reason::AuthTokenRevoked => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the access token was revoked""#
+        }
+        Reason::AuthTokenStale => {
+            r#"Bearer realm="logicore", error="invalid_token", error_description="the access token is stale""#
+        }
+        _ => r#"Bearer realm="logicore""#,
     };
     Some(HeaderValue::from_static(text))
 }

@@ -274,7 +274,7 @@ async fn a_refusal_carries_its_challenge_and_reaches_no_handler() {
     let bare = refuse(missing_token());
     assert_eq!(
         bare.headers()["www-authenticate"],
-        "Bearer",
+        r#"Bearer realm="logicore""#,
         "without a token there is no error in it"
     );
 }

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use logicore::{
     Error, Reason,
     error::{Row, code_name},
+    layer::authenticate::challenge,
 };
 use prost::Message;
 use serde_json::{Value, json};
@@ -37,8 +38,11 @@ pub fn http_error(error: impl Into<Status>) -> Response<Body> {
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if code == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, challenge(reason));
+    // A service that is not ours may answer UNAUTHENTICATED without a reason of ours.
+    if code == StatusCode::UNAUTHORIZED
+        && let Some(challenge) = challenge(reason.unwrap_or(Reason::AuthTokenMissing))
+    {
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
     if let Some(delay) = status.get_details_retry_info().and_then(|r| r.retry_delay) {
         let seconds = delay.as_millis().div_ceil(1000).max(1);
@@ -81,25 +85,6 @@ pub(super) fn error_json(status: &Status) -> Value {
         "status": code_name(status.code()),
         "message": status.message(),
         "details": details,
-    })
-}
-
-/// The challenge of RFC 6750, section 3. The scheme alone where no token was sent.
-fn challenge(reason: Option<Reason>) -> HeaderValue {
-    HeaderValue::from_static(match reason {
-        Some(Reason::AuthTokenInvalid) => {
-            r#"Bearer realm="logicore", error="invalid_token", error_description="the token is not valid""#
-        }
-        Some(Reason::AuthTokenExpired) => {
-            r#"Bearer realm="logicore", error="invalid_token", error_description="the token expired""#
-        }
-        Some(Reason::AuthTokenRevoked) => {
-            r#"Bearer realm="logicore", error="invalid_token", error_description="the token was revoked""#
-        }
-        Some(Reason::AuthTokenStale) => {
-            r#"Bearer realm="logicore", error="invalid_token", error_description="the account's rights changed: refresh the token""#
-        }
-        _ => r#"Bearer realm="logicore""#,
     })
 }
 
