@@ -47,7 +47,7 @@ pub struct Match {
     pub binding: Arc<Binding>,
     /// Values of the template's variables, decoded, in its order.
     values: Vec<String>,
-    /// The caller asked for the head of a GET only.
+    /// The caller asked for the head only.
     head: bool,
 }
 
@@ -110,15 +110,15 @@ impl Routes {
         let pieces = path::split(path)
             .map_err(NoMatch::MalformedPath)?
             .ok_or(NoMatch::NotFound)?;
-        let mut found = self.trie.find(method, &pieces);
-        let head = method == Method::HEAD && matches!(&found, Found::OtherMethods(m) if m.contains(&&Method::GET));
-        if head {
-            found = self.trie.find(&Method::GET, &pieces);
-        }
+        let head = method == Method::HEAD;
+        let found = match self.trie.find(method, &pieces) {
+            Found::OtherMethods(m) if head && m.contains(&&Method::GET) => self.trie.find(&Method::GET, &pieces),
+            found => found,
+        };
         match found {
             Found::Route(binding) => Ok(Match {
                 method_path: binding.method_path.clone(),
-                values: binding.values(&pieces).map_err(NoMatch::MalformedPath)?,
+                values: binding.values(pieces).map_err(NoMatch::MalformedPath)?,
                 binding: binding.clone(),
                 head,
             }),

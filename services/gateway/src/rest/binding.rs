@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use http::Method;
+use http::{Method, Uri};
 use logicore::Error;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// What the HTTP body fills.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum BodyRule {
     /// Nothing: a body is refused.
     None,
@@ -30,7 +30,6 @@ pub enum BodyRule {
 pub(super) type FieldPath = Vec<FieldDescriptor>;
 
 /// One binding.
-#[derive(Debug)]
 pub struct Binding {
     /// The method.
     pub method: MethodDescriptor,
@@ -38,6 +37,8 @@ pub struct Binding {
     pub index: usize,
     /// Path of the gRPC method.
     pub method_path: Arc<str>,
+    /// The same as the target of a request.
+    pub(super) uri: Uri,
     /// HTTP method; `*` takes any.
     pub http: Method,
     /// Template as it was written.
@@ -74,15 +75,16 @@ impl Binding {
     ///
     /// # Errors
     /// `MALFORMED_PATH`, though not for pieces that could be split.
-    pub(super) fn values(&self, pieces: &[Piece<'_>]) -> Result<Vec<String>, Error> {
-        let mut pieces = pieces.to_vec();
-        if let (Some(verb), Some(last)) = (&self.template.verb, pieces.last_mut()) {
-            last.raw = &last.raw[..last.raw.len() - verb.len() - 1];
-            last.text = path::decode(last.raw)?;
+    pub(super) fn values(&self, mut pieces: Vec<Piece<'_>>) -> Result<Vec<String>, Error> {
+        if self.template.verb.is_some()
+            && let Some(last) = pieces.last_mut()
+            && let Some((stem, _)) = path::verb(last)
+        {
+            *last = stem;
         }
-        let value = |range: Range<usize>, multi: bool| match multi {
+        let mut value = |range: Range<usize>, multi: bool| match multi {
             true => path::join(&pieces[range.start..self.end(range.end, pieces.len())]),
-            false => Ok(pieces[range.start].text.clone()),
+            false => Ok(std::mem::take(&mut pieces[range.start].text).into_owned()),
         };
         self.template
             .variables
@@ -104,6 +106,23 @@ impl Binding {
 impl fmt::Display for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} of {}", self.http, self.text, self.method.full_name())
+    }
+}
+
+/// By its name: a descriptor's own `Debug` follows every type that it meets, and does not end where one holds itself.
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for BodyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BodyRule::None => "",
+            BodyRule::Whole => "*",
+            BodyRule::Field(field) => field.name(),
+        })
     }
 }
 
@@ -152,9 +171,11 @@ fn of_rule(method: &MethodDescriptor, rule: &DynamicMessage, index: usize) -> Re
         "" => None,
         name => Some(field(&method.output(), name)?),
     };
+    let method_path = format!("/{}/{}", method.parent_service().full_name(), method.name());
     Ok(Binding {
         index,
-        method_path: format!("/{}/{}", method.parent_service().full_name(), method.name()).into(),
+        uri: method_path.parse().map_err(|_| "the name is no path".to_owned())?,
+        method_path: method_path.into(),
         method: method.clone(),
         http,
         text,
@@ -176,6 +197,9 @@ fn pattern(rule: &DynamicMessage) -> Result<(Method, String), String> {
         if rule.has_field_by_name(name) {
             return Ok((method, string(rule, name)));
         }
+    }
+    if !rule.has_field_by_name("custom") {
+        return Err("the rule has no pattern".to_owned());
     }
     let custom = rule.get_field_by_name("custom").ok_or("the rule has no pattern")?;
     let custom = custom.as_message().ok_or("`custom` is no message")?;

@@ -45,7 +45,7 @@ pub async fn decode(route: &Match, parts: &Parts, body: Body, limit: usize) -> R
     let mut request = Request::new(Body::new(http_body_util::Full::from(framed(&message)?)));
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = Version::HTTP_2;
-    *request.uri_mut() = route.method_path.parse().map_err(Error::internal)?;
+    *request.uri_mut() = route.binding.uri.clone();
     *request.headers_mut() = headers(&parts.headers);
     *request.extensions_mut() = parts.extensions.clone();
     Ok(request)

@@ -1,5 +1,7 @@
 //! The one reading of a path: cut at slashes first, then percent-decoded, so `%2F` never makes a segment.
 
+use std::borrow::Cow;
+
 use logicore::{Error, Reason};
 use percent_encoding::percent_decode_str;
 
@@ -9,7 +11,7 @@ pub(super) struct Piece<'p> {
     /// As it came.
     pub raw: &'p str,
     /// Percent-decoded.
-    pub text: String,
+    pub text: Cow<'p, str>,
 }
 
 /// The path's segments, decoded; `None` where a segment is empty or a dot segment, which match no route.
@@ -21,7 +23,7 @@ pub(super) fn split(path: &str) -> Result<Option<Vec<Piece<'_>>>, Error> {
     let mut matchable = true;
     for raw in path.strip_prefix('/').unwrap_or(path).split('/') {
         let text = decode(raw)?;
-        matchable &= !matches!(text.as_str(), "" | "." | "..");
+        matchable &= !is_hollow(&text);
         pieces.push(Piece { raw, text });
     }
     Ok((matchable && path.starts_with('/')).then_some(pieces))
@@ -31,14 +33,25 @@ pub(super) fn split(path: &str) -> Result<Option<Vec<Piece<'_>>>, Error> {
 ///
 /// # Errors
 /// `MALFORMED_PATH` for a bad escape or bytes that are not UTF-8.
-pub(super) fn decode(raw: &str) -> Result<String, Error> {
+pub(super) fn decode(raw: &str) -> Result<Cow<'_, str>, Error> {
     if let Some(bad) = bad_escape(raw) {
         return Err(malformed(format!("`{bad}` is not a percent escape")));
     }
     percent_decode_str(raw)
         .decode_utf8()
-        .map(|text| text.into_owned())
         .map_err(|_| malformed("the path or query is not UTF-8"))
+}
+
+/// A last segment as stem and verb. The colon is looked for in the raw text: an escaped one is none. `None` where a side is
+/// empty, or the stem a dot segment, which would pass here and nowhere else.
+pub(super) fn verb<'p>(last: &Piece<'p>) -> Option<(Piece<'p>, Cow<'p, str>)> {
+    let (raw, verb) = last.raw.rsplit_once(':')?;
+    let (text, verb) = (decode(raw).ok()?, decode(verb).ok()?);
+    (!is_hollow(&text) && !verb.is_empty()).then_some((Piece { raw, text }, verb))
+}
+
+fn is_hollow(text: &str) -> bool {
+    matches!(text, "" | "." | "..")
 }
 
 /// Joins the segments of a variable that spans several: `%2F` in a segment stays escaped, as http.proto asks.
@@ -77,7 +90,7 @@ fn bad_escape(raw: &str) -> Option<&str> {
     None
 }
 
-fn malformed(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(Reason::MalformedPath, message)
 }
 
@@ -86,7 +99,9 @@ mod tests {
     use super::*;
 
     fn texts(path: &str) -> Option<Vec<String>> {
-        split(path).unwrap().map(|p| p.into_iter().map(|p| p.text).collect())
+        split(path)
+            .unwrap()
+            .map(|p| p.into_iter().map(|p| p.text.into_owned()).collect())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Query parameters into fields.
 
+use std::borrow::Cow;
+
 use logicore::{Error, Reason};
 use prost_reflect::{DynamicMessage, Kind, Value};
 
@@ -111,9 +113,9 @@ pub(super) fn dotted(fields: &[prost_reflect::FieldDescriptor]) -> String {
 }
 
 /// Decodes as forms are encoded: `+` is a space.
-fn plus_decoded(raw: &str) -> Result<String, Error> {
+fn plus_decoded(raw: &str) -> Result<Cow<'_, str>, Error> {
     match raw.contains('+') {
-        true => path::decode(&raw.replace('+', " ")),
+        true => path::decode(&raw.replace('+', " ")).map(|text| Cow::Owned(text.into_owned())),
         false => path::decode(raw),
     }
 }

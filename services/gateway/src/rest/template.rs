@@ -128,12 +128,12 @@ fn segment(text: &str) -> Result<Segment, String> {
     }
 }
 
-/// Unreserved characters of RFC 3986: what stands for itself in every path.
+/// What stands for itself in a path (RFC 3986, `pchar`), but for what means something in a template.
 fn is_literal(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'))
+            .all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()+,;=@".contains(&b))
 }
 
 fn is_identifier(text: &str) -> bool {

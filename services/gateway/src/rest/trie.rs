@@ -7,9 +7,12 @@
 use std::collections::HashMap;
 
 use super::{
-    path::Piece,
+    path::{self, Piece},
     template::{Segment, Template},
 };
+
+/// Kind of a custom pattern that takes every HTTP method which no rule of the same path names.
+const ANY: &str = "*";
 
 /// Routes by path and HTTP method.
 #[derive(Debug)]
@@ -87,24 +90,22 @@ impl<T> Trie<T> {
 
     /// Finds the route of a path that is cut into pieces.
     pub(super) fn find(&self, method: &http::Method, pieces: &[Piece<'_>]) -> Found<'_, T> {
-        // The verb is read from the raw text: an escaped colon is none.
-        let verb = pieces.last().and_then(|p| p.raw.rsplit_once(':'));
+        let mut segments: Vec<&str> = pieces.iter().map(|p| &*p.text).collect();
         let mut others = Vec::new();
-        if let Some((stem, verb)) = verb.filter(|(stem, verb)| !stem.is_empty() && !verb.is_empty()) {
-            let mut segments: Vec<&str> = pieces.iter().map(|p| p.text.as_str()).collect();
-            let stem_text = super::path::decode(stem).unwrap_or_default();
-            if let Some(last) = segments.last_mut() {
-                *last = &stem_text;
-            }
+        let verb = pieces.last().and_then(path::verb);
+        if let Some((stem, verb)) = &verb {
+            segments.pop();
+            segments.push(&stem.text);
             if let Some(route) = self.root.find(&segments, verb, method, &mut others) {
                 return Found::Route(route);
             }
+            segments.pop();
+            segments.extend(pieces.last().map(|p| &*p.text));
         }
-        if others.is_empty() {
-            let segments: Vec<&str> = pieces.iter().map(|p| p.text.as_str()).collect();
-            if let Some(route) = self.root.find(&segments, "", method, &mut others) {
-                return Found::Route(route);
-            }
+        if others.is_empty()
+            && let Some(route) = self.root.find(&segments, "", method, &mut others)
+        {
+            return Found::Route(route);
         }
         match others.is_empty() {
             true => Found::Nothing,
@@ -141,7 +142,10 @@ fn pick<'t, T>(
     others: &mut Vec<&'t http::Method>,
 ) -> Option<&'t T> {
     let methods = ends.get(verb)?;
-    let found = methods.iter().find(|(m, _)| m == method);
+    let found = methods
+        .iter()
+        .find(|(m, _)| m == method)
+        .or_else(|| methods.iter().find(|(m, _)| m.as_str() == ANY));
     if found.is_none() {
         others.extend(methods.iter().map(|(m, _)| m));
     }
