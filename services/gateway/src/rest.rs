@@ -17,6 +17,8 @@ mod query;
 pub(crate) mod scalar;
 mod template;
 mod trie;
+mod value;
+mod wellknown;
 
 use std::sync::Arc;
 

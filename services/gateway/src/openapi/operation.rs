@@ -1,7 +1,7 @@
 //! One binding as an OpenAPI operation.
 
 use logicore::policy::{Access, Method, Scope};
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -10,7 +10,10 @@ use super::{
     paths::Place,
     schema::{Schemas, reference},
 };
-use crate::rest::{Binding, BodyRule, scalar::fits_text};
+use crate::rest::{
+    Binding, BodyRule,
+    scalar::{fits_text, inside},
+};
 
 /// Deepest message that a query parameter is looked for in.
 const QUERY_DEPTH: usize = 4;
@@ -106,10 +109,9 @@ fn query_parameters(binding: &Binding, comments: &Comments, schemas: &mut Schema
 fn collect(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, leaves: &mut Vec<Vec<FieldDescriptor>>) {
     for field in message.fields() {
         path.push(field.clone());
-        match field.kind() {
-            _ if field.is_map() => {}
-            _ if fits_text(&field) => leaves.push(path.clone()),
-            Kind::Message(m) if !field.is_list() && path.len() < QUERY_DEPTH => collect(&m, path, leaves),
+        match inside(&field) {
+            Some(m) if path.len() < QUERY_DEPTH => collect(&m, path, leaves),
+            None if fits_text(&field) && !field.is_map() => leaves.push(path.clone()),
             _ => {}
         }
         path.pop();

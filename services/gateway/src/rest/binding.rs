@@ -5,8 +5,7 @@ use std::{fmt, ops::Range, sync::Arc};
 use http::{Method, Uri};
 use logicore::Error;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
-    Value,
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value,
 };
 
 use super::{
@@ -218,10 +217,7 @@ fn variable(input: &MessageDescriptor, path: &str) -> Result<FieldPath, String> 
         if next.is_list() || next.is_map() {
             return Err(format!("`{path}` is repeated and cannot be bound by the path"));
         }
-        at = match next.kind() {
-            Kind::Message(m) => Some(m),
-            _ => None,
-        };
+        at = scalar::inside(&next);
         fields.push(next);
     }
     match fields.last().is_some_and(scalar::fits_text) {

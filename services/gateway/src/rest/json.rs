@@ -5,10 +5,12 @@ use std::fmt;
 
 use logicore::{Error, Reason};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
+
+use super::value::clip;
 
 /// Deepest nesting of objects and lists.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// Parses a whole text.
 ///
@@ -99,10 +101,12 @@ impl<'de> Visitor<'de> for Node {
         let inner = self.deeper()?;
         let mut values = Map::new();
         while let Some(name) = object.next_key::<String>()? {
-            if values.contains_key(&name) {
-                return Err(A::Error::custom(format!("`{name}` stands twice")));
-            }
-            values.insert(name, object.next_value_seed(inner)?);
+            match values.entry(name) {
+                Entry::Vacant(place) => place.insert(object.next_value_seed(inner)?),
+                Entry::Occupied(taken) => {
+                    return Err(A::Error::custom(format!("`{}` stands twice", clip(taken.key()))));
+                }
+            };
         }
         Ok(Value::Object(values))
     }

@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 
 use super::{
     binding::{Binding, BodyRule},
-    message::{find, well_known},
+    message::find,
+    scalar::inside,
 };
 
 /// Sets `update_mask` of a PATCH whose query gave none.
@@ -19,14 +20,17 @@ pub(super) fn derive(binding: &Binding, body: &Json, into: &mut DynamicMessage) 
     let Some(field) = mask_field(&binding.method.input()).filter(|f| !into.has_field(f)) else {
         return;
     };
-    let (Kind::Message(resource), Kind::Message(mask)) = (resource.kind(), field.kind()) else {
+    let (Some(resource), Kind::Message(mask)) = (inside(resource), field.kind()) else {
         return;
     };
     let mut paths = Vec::new();
     collect(&resource, body, "", &mut paths);
     let mut value = DynamicMessage::new(mask);
-    value.set_field_by_number(1, Value::List(paths.into_iter().map(Value::String).collect()));
-    into.set_field(&field, Value::Message(value));
+    let paths = Value::List(paths.into_iter().map(Value::String).collect());
+    // Fails for a type that is not what its name says.
+    if value.try_set_field_by_number(1, paths).is_ok() {
+        into.set_field(&field, Value::Message(value));
+    }
 }
 
 /// The request's `update_mask`, if it has one.
@@ -41,11 +45,9 @@ fn collect(descriptor: &MessageDescriptor, json: &Json, prefix: &str, paths: &mu
     for (name, json) in json.as_object().into_iter().flatten() {
         let Some(field) = find(descriptor, name) else { continue };
         let path = format!("{prefix}{}", field.name());
-        match field.kind() {
-            Kind::Message(m) if !field.is_list() && !field.is_map() && !well_known(&m) && has_members(json) => {
-                collect(&m, json, &format!("{path}."), paths);
-            }
-            _ => paths.push(path),
+        match inside(&field).filter(|_| has_members(json)) {
+            Some(m) => collect(&m, json, &format!("{path}."), paths),
+            None => paths.push(path),
         }
     }
 }

@@ -5,24 +5,14 @@
 
 use std::fmt;
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use logicore::{Error, Reason};
-use prost_reflect::{
-    DeserializeOptions, DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
-};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use serde_json::Value as Json;
 
-/// base64 with either alphabet; padding may be left out.
-const STANDARD: GeneralPurpose = engine(&alphabet::STANDARD);
-const URL_SAFE: GeneralPurpose = engine(&alphabet::URL_SAFE);
-
-const fn engine(alphabet: &alphabet::Alphabet) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    GeneralPurpose::new(alphabet, config)
-}
+use super::{
+    value::{clip, expected, value},
+    wellknown,
+};
 
 /// Where a value stands, for errors: written out only when there is one.
 #[derive(Clone, Copy)]
@@ -41,19 +31,29 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             At::Body => Ok(()),
-            At::Field(At::Body, name) => f.write_str(name),
-            At::Field(parent, name) => write!(f, "{parent}.{name}"),
+            At::Field(At::Body, name) => f.write_str(&clip(name)),
+            At::Field(parent, name) => write!(f, "{parent}.{}", clip(name)),
             At::Index(parent, index) => write!(f, "{parent}[{index}]"),
-            At::Key(parent, key) => write!(f, "{parent}[{key:?}]"),
+            At::Key(parent, key) => write!(f, "{parent}[{:?}]", clip(key)),
         }
     }
 }
 
 impl At<'_> {
-    fn wrong(&self, problem: impl Into<String>) -> Error {
+    /// The error for a value that does not fit here.
+    pub(super) fn wrong(&self, problem: impl Into<String>) -> Error {
         match self {
             At::Body => Error::field("body", problem),
             _ => Error::field(self.to_string(), problem),
+        }
+    }
+
+    /// How many messages stand around a message here: a map's entries are messages too.
+    pub(super) fn levels(&self) -> usize {
+        match self {
+            At::Body => 0,
+            At::Index(parent, _) => parent.levels(),
+            At::Field(parent, _) | At::Key(parent, _) => parent.levels() + 1,
         }
     }
 }
@@ -63,13 +63,27 @@ impl At<'_> {
 /// # Errors
 /// `UNKNOWN_FIELD` or `INVALID_FIELD`, with the field's path in proto names.
 pub(super) fn message(descriptor: &MessageDescriptor, json: &Json, at: &At<'_>) -> Result<DynamicMessage, Error> {
-    if well_known(descriptor) {
-        return special(descriptor, json).map_err(|problem| at.wrong(problem));
+    match wellknown::form(descriptor) {
+        Some(form) => wellknown::read(form, descriptor, json, at),
+        None => {
+            let object = json.as_object().ok_or_else(|| at.wrong(expected("an object", json)))?;
+            members(descriptor, object, at)
+        }
     }
-    let object = json.as_object().ok_or_else(|| at.wrong(expected("an object", json)))?;
+}
+
+/// Reads the fields of a message.
+///
+/// # Errors
+/// As [`message`].
+pub(super) fn members<'j>(
+    descriptor: &MessageDescriptor,
+    members: impl IntoIterator<Item = (&'j String, &'j Json)>,
+    at: &At<'_>,
+) -> Result<DynamicMessage, Error> {
     let mut out = DynamicMessage::new(descriptor.clone());
-    let mut seen = Vec::with_capacity(object.len());
-    for (name, json) in object {
+    let mut seen = Vec::new();
+    for (name, json) in members {
         let field = find(descriptor, name).ok_or_else(|| unknown(&At::Field(at, name)))?;
         let here = At::Field(at, field.name());
         if seen.contains(&field.number()) {
@@ -130,7 +144,7 @@ pub(super) fn rival(message: &DynamicMessage, field: &FieldDescriptor) -> Option
 fn takes_null(field: &FieldDescriptor) -> bool {
     match field.kind() {
         Kind::Message(m) => m.full_name() == "google.protobuf.Value" && !field.is_list(),
-        Kind::Enum(e) => e.full_name() == "google.protobuf.NullValue",
+        Kind::Enum(e) => e.full_name() == "google.protobuf.NullValue" && !field.is_list(),
         _ => false,
     }
 }
@@ -171,150 +185,5 @@ fn one(kind: &Kind, json: &Json, at: &At<'_>) -> Result<Value, Error> {
     match kind {
         Kind::Message(m) => message(m, json, at).map(Value::Message),
         kind => value(kind, json).map_err(|problem| at.wrong(problem)),
-    }
-}
-
-/// Reads a value that has no fields: a scalar, an enum, or a well-known type.
-///
-/// # Errors
-/// A sentence that says what the value should be.
-pub(super) fn value(kind: &Kind, json: &Json) -> Result<Value, String> {
-    Ok(match kind {
-        Kind::Bool => Value::Bool(json.as_bool().ok_or_else(|| expected("true or false", json))?),
-        Kind::String => Value::String(text(json, "a string")?.to_owned()),
-        Kind::Bytes => Value::Bytes(bytes(text(json, "a base64 string")?)?.into()),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(integer(json)?),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(integer(json)?),
-        Kind::Uint32 | Kind::Fixed32 => Value::U32(integer(json)?),
-        Kind::Uint64 | Kind::Fixed64 => Value::U64(integer(json)?),
-        Kind::Float => Value::F32(float32(json)?),
-        Kind::Double => Value::F64(float(json)?),
-        Kind::Enum(e) => Value::EnumNumber(match json {
-            Json::Null if e.full_name() == "google.protobuf.NullValue" => 0,
-            Json::String(name) => enum_number(e, name)?,
-            json => integer(json).map_err(|_| expected("a name or number", json))?,
-        }),
-        Kind::Message(m) => Value::Message(special(m, json)?),
-    })
-}
-
-/// The number of an enum's value.
-///
-/// # Errors
-/// A sentence with the names that there are.
-pub(super) fn enum_number(descriptor: &EnumDescriptor, name: &str) -> Result<i32, String> {
-    descriptor.get_value_by_name(name).map(|v| v.number()).ok_or_else(|| {
-        let names: Vec<_> = descriptor.values().map(|v| v.name().to_owned()).collect();
-        format!("must be one of {}", names.join(", "))
-    })
-}
-
-/// Whether the type has a JSON form of its own.
-pub(super) fn well_known(descriptor: &MessageDescriptor) -> bool {
-    descriptor.parent_file().name().starts_with("google/protobuf/")
-        && !descriptor.full_name().starts_with("google.protobuf.compiler.")
-        && descriptor.parent_file().name() != "google/protobuf/descriptor.proto"
-}
-
-fn special(descriptor: &MessageDescriptor, json: &Json) -> Result<DynamicMessage, String> {
-    if descriptor.full_name() == "google.protobuf.FieldMask" {
-        return mask(descriptor, text(json, "a string of field paths")?);
-    }
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    DynamicMessage::deserialize_with_options(descriptor.clone(), json, &options).map_err(|e| e.to_string())
-}
-
-/// A field mask as text: paths joined by commas. Proto names are taken beside JSON names, since people write both.
-fn mask(descriptor: &MessageDescriptor, text: &str) -> Result<DynamicMessage, String> {
-    let mut paths = Vec::new();
-    for path in text.split(',').filter(|p| !p.is_empty()) {
-        let path = path.trim();
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '*' | '-' | '`');
-        if path.is_empty() || !path.chars().all(fine) {
-            return Err(format!("`{path}` is not a field path"));
-        }
-        let mut snake = String::with_capacity(path.len() + 4);
-        for c in path.chars() {
-            if c.is_ascii_uppercase() {
-                snake.push('_');
-            }
-            snake.push(c.to_ascii_lowercase());
-        }
-        paths.push(Value::String(snake));
-    }
-    let mut out = DynamicMessage::new(descriptor.clone());
-    out.set_field_by_number(1, Value::List(paths));
-    Ok(out)
-}
-
-fn text<'j>(json: &'j Json, what: &str) -> Result<&'j str, String> {
-    json.as_str().ok_or_else(|| expected(what, json))
-}
-
-fn bytes(text: &str) -> Result<Vec<u8>, String> {
-    let engine = if text.contains(['-', '_']) {
-        &URL_SAFE
-    } else {
-        &STANDARD
-    };
-    engine.decode(text).map_err(|_| "must be base64".to_owned())
-}
-
-/// A whole number, as JSON number or string. `1.0` and `1e3` are whole; what does not fit exactly is refused.
-fn integer<T: TryFrom<i128>>(json: &Json) -> Result<T, String> {
-    let wide = match json {
-        Json::Number(n) => n.as_i128().or_else(|| n.as_f64().and_then(whole)),
-        Json::String(s) if s.trim() == s => s.parse().ok().or_else(|| decimal(s).and_then(whole)),
-        _ => None,
-    };
-    let wide = wide.ok_or_else(|| expected("a whole number", json))?;
-    T::try_from(wide).map_err(|_| "is out of range".to_owned())
-}
-
-fn whole(number: f64) -> Option<i128> {
-    // Beyond 2^53 neighbours are indistinct, so only what is exact passes.
-    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i128)
-}
-
-/// A number as JSON writes it; Rust would also read `inf` or `+1`.
-fn decimal(text: &str) -> Option<f64> {
-    serde_json::from_str::<serde_json::Number>(text).ok()?.as_f64()
-}
-
-fn float(json: &Json) -> Result<f64, String> {
-    match json {
-        Json::Number(n) => n.as_f64(),
-        Json::String(s) => match s.as_str() {
-            "NaN" => Some(f64::NAN),
-            "Infinity" => Some(f64::INFINITY),
-            "-Infinity" => Some(f64::NEG_INFINITY),
-            other => decimal(other),
-        },
-        _ => None,
-    }
-    .ok_or_else(|| expected("a number", json))
-}
-
-fn float32(json: &Json) -> Result<f32, String> {
-    let wide = float(json)?;
-    let narrow = wide as f32;
-    match narrow.is_infinite() && wide.is_finite() {
-        true => Err("is out of range".to_owned()),
-        false => Ok(narrow),
-    }
-}
-
-fn expected(what: &str, json: &Json) -> String {
-    let is = match json {
-        Json::Null => "null",
-        Json::Bool(_) => "true or false",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "a list",
-        Json::Object(_) => "an object",
-    };
-    match json {
-        Json::Number(_) | Json::String(_) if what.contains("number") => format!("must be {what}"),
-        _ => format!("must be {what}, not {is}"),
     }
 }

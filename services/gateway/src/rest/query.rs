@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use logicore::{Error, Reason};
-use prost_reflect::{DynamicMessage, Kind, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
 
 use super::{
     binding::{Binding, BodyRule, FieldPath},
+    json::MAX_DEPTH,
     message::{At, find, rival, unknown},
     path, scalar,
+    value::clip,
 };
 
 /// Sets the fields that a query names. Neither path nor body may bind the same.
@@ -16,19 +18,21 @@ use super::{
 /// # Errors
 /// `MALFORMED_PATH`, `UNKNOWN_FIELD` or `INVALID_FIELD`.
 pub(super) fn bind(binding: &Binding, query: &str, into: &mut DynamicMessage) -> Result<(), Error> {
-    let mut seen: Vec<String> = Vec::new();
+    let mut seen: Vec<FieldPath> = Vec::new();
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, text) = (plus_decoded(name)?, plus_decoded(text)?);
         let fields = resolve(binding, &name)?;
-        let proto = dotted(&fields);
         let last = fields.last().expect("a path that was resolved has a field");
-        if !last.is_list() && seen.contains(&proto) {
-            return Err(Error::field(proto, "is given twice"));
+        let one = !last.is_list();
+        if one && seen.contains(&fields) {
+            return Err(Error::field(dotted(&fields), "is given twice"));
         }
-        let value = scalar::parse(last, &text).map_err(|problem| Error::field(proto.as_str(), problem))?;
+        let value = scalar::parse(last, &text).map_err(|problem| Error::field(dotted(&fields), problem))?;
         set(into, &fields, value)?;
-        seen.push(proto);
+        if one {
+            seen.push(fields);
+        }
     }
     Ok(())
 }
@@ -37,11 +41,7 @@ pub(super) fn bind(binding: &Binding, query: &str, into: &mut DynamicMessage) ->
 ///
 /// # Errors
 /// `INVALID_FIELD` where another member of a oneof is set.
-pub(super) fn set(
-    into: &mut DynamicMessage,
-    fields: &[prost_reflect::FieldDescriptor],
-    value: Value,
-) -> Result<(), Error> {
+pub(super) fn set(into: &mut DynamicMessage, fields: &[FieldDescriptor], value: Value) -> Result<(), Error> {
     let (last, parents) = fields.split_last().expect("a field path has a field");
     let mut at = into;
     for parent in parents {
@@ -52,18 +52,15 @@ pub(super) fn set(
             .ok_or_else(|| Error::internal("a field path leads through a scalar"))?;
     }
     refuse_rival(at, last, fields)?;
-    match at.get_field_mut(last).as_list_mut() {
-        Some(list) if last.is_list() => list.push(value),
-        _ => at.set_field(last, value),
+    if !last.is_list() {
+        at.set_field(last, value);
+    } else if let Some(list) = at.get_field_mut(last).as_list_mut() {
+        list.push(value);
     }
     Ok(())
 }
 
-fn refuse_rival(
-    at: &DynamicMessage,
-    field: &prost_reflect::FieldDescriptor,
-    fields: &[prost_reflect::FieldDescriptor],
-) -> Result<(), Error> {
+fn refuse_rival(at: &DynamicMessage, field: &FieldDescriptor, fields: &[FieldDescriptor]) -> Result<(), Error> {
     match rival(at, field) {
         Some(other) => Err(Error::field(dotted(fields), format!("cannot be set beside `{other}`"))),
         None => Ok(()),
@@ -75,9 +72,16 @@ fn resolve(binding: &Binding, name: &str) -> Result<FieldPath, Error> {
     if binding.body == BodyRule::Whole {
         return Err(Error::new(
             Reason::UnknownField,
-            format!("{name}: this method takes its fields from the body, not from the query"),
+            format!(
+                "{}: this method takes its fields from the body, not from the query",
+                clip(name)
+            ),
         )
-        .and_field(name, "not taken from the query"));
+        .and_field(clip(name), "not taken from the query"));
+    }
+    // A message may hold itself, and a name is as long as a caller likes.
+    if name.split('.').nth(MAX_DEPTH).is_some() {
+        return Err(Error::field(clip(name), format!("is nested deeper than {MAX_DEPTH}")));
     }
     let mut fields = FieldPath::new();
     let mut message = binding.method.input();
@@ -88,10 +92,7 @@ fn resolve(binding: &Binding, name: &str) -> Result<FieldPath, Error> {
         if parts.peek().is_none() {
             break;
         }
-        message = match field.kind() {
-            Kind::Message(m) if !field.is_list() && !field.is_map() && !scalar::fits_text(&field) => m,
-            _ => return Err(unknown(&At::Field(&At::Body, name))),
-        };
+        message = scalar::inside(&field).ok_or_else(|| unknown(&At::Field(&At::Body, name)))?;
     }
     let last = fields.last().expect("a name has at least one part");
     let proto = dotted(&fields);
@@ -108,7 +109,7 @@ fn resolve(binding: &Binding, name: &str) -> Result<FieldPath, Error> {
 }
 
 /// A field path in proto names.
-pub(super) fn dotted(fields: &[prost_reflect::FieldDescriptor]) -> String {
+pub(super) fn dotted(fields: &[FieldDescriptor]) -> String {
     fields.iter().map(|f| f.name()).collect::<Vec<_>>().join(".")
 }
 

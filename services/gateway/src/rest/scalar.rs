@@ -3,13 +3,27 @@
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor, Value};
 use serde_json::Value as Json;
 
-use super::message;
+use super::{
+    value,
+    wellknown::{self, Form},
+};
 
 /// Whether a field's value can stand in a path or a query.
 pub(crate) fn fits_text(field: &FieldDescriptor) -> bool {
     match field.kind() {
-        Kind::Message(m) => is_mask(&m) || wrapped(&m).is_some() || is_time(&m),
+        Kind::Message(m) => matches!(
+            wellknown::form(&m),
+            Some(Form::Timestamp | Form::Duration | Form::FieldMask | Form::Wrapper)
+        ),
         _ => true,
+    }
+}
+
+/// The message that a dotted name leads through; none for what JSON writes in a form of its own.
+pub(crate) fn inside(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+    match field.kind() {
+        Kind::Message(m) if !field.is_list() && !field.is_map() && wellknown::form(&m).is_none() => Some(m),
+        _ => None,
     }
 }
 
@@ -21,18 +35,16 @@ pub(super) fn parse(field: &FieldDescriptor, text: &str) -> Result<Value, String
     match field.kind() {
         Kind::Bool => boolean(text).map(Value::Bool),
         Kind::Enum(e) => enumeration(&e, text).map(Value::EnumNumber),
-        kind @ Kind::Message(_) => {
-            let Kind::Message(m) = &kind else {
-                unreachable!("matched above")
-            };
+        Kind::Message(m) => {
+            let form = wellknown::form(&m).ok_or("has fields and no text")?;
             // A wrapper of bool is the only one whose JSON is not a string here.
-            let json = match wrapped(m) {
-                Some(Kind::Bool) => Json::Bool(boolean(text)?),
-                _ => Json::String(text.to_owned()),
+            let json = match wraps_bool(form, &m) {
+                true => Json::Bool(boolean(text)?),
+                false => Json::String(text.to_owned()),
             };
-            message::value(&kind, &json)
+            wellknown::simple(form, &m, &json).map(Value::Message)
         }
-        kind => message::value(&kind, &Json::String(text.to_owned())),
+        kind => value::value(&kind, &Json::String(text.to_owned())),
     }
 }
 
@@ -42,24 +54,11 @@ fn boolean(text: &str) -> Result<bool, String> {
 
 fn enumeration(descriptor: &EnumDescriptor, text: &str) -> Result<i32, String> {
     match text.parse() {
-        Ok(number) => Ok(number),
-        Err(_) => message::enum_number(descriptor, text),
+        Ok(number) if !text.starts_with('+') => Ok(number),
+        _ => value::enum_number(descriptor, text),
     }
 }
 
-fn is_mask(m: &MessageDescriptor) -> bool {
-    m.full_name() == "google.protobuf.FieldMask"
-}
-
-fn is_time(m: &MessageDescriptor) -> bool {
-    matches!(m.full_name(), "google.protobuf.Timestamp" | "google.protobuf.Duration")
-}
-
-/// What a wrapper (`google.protobuf.Int64Value` ...) wraps.
-fn wrapped(m: &MessageDescriptor) -> Option<Kind> {
-    let name = m.full_name().strip_prefix("google.protobuf.")?;
-    let scalar = name
-        .strip_suffix("Value")
-        .filter(|s| !matches!(*s, "" | "List" | "Null"))?;
-    (!scalar.is_empty()).then(|| m.get_field(1).map(|f| f.kind()))?
+fn wraps_bool(form: Form, m: &MessageDescriptor) -> bool {
+    form == Form::Wrapper && m.get_field(1).is_some_and(|f| f.kind() == Kind::Bool)
 }
