@@ -19,6 +19,7 @@ mod template;
 mod trie;
 mod value;
 mod wellknown;
+mod write;
 
 use std::sync::Arc;
 

@@ -9,14 +9,18 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header, response::Parts};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
-use logicore::Error;
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage, SerializeOptions};
+use logicore::{
+    Error,
+    error::{Level, chain},
+};
+use prost_reflect::DynamicMessage;
 use tonic::{Code, Status, body::Body};
 
 use super::{
     Match,
     error::{carry, error_json, http_error},
     frames::{Frames, malformed},
+    write,
 };
 
 /// Largest message of an answer: far above what a service answers, and a bound for one that has gone mad.
@@ -27,7 +31,10 @@ pub async fn encode(route: &Match, answer: Response<Body>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
     let mut out = match reply(route, &parts, body).await {
         Ok(out) => out,
-        Err(status) => http_error(status),
+        Err(status) => {
+            log(route, &status);
+            http_error(status)
+        }
     };
     carry(&parts.headers, out.headers_mut());
     // An answer is meant for one caller; most of auth's carry tokens.
@@ -38,10 +45,12 @@ pub async fn encode(route: &Match, answer: Response<Body>) -> Response<Body> {
 }
 
 async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body>, Status> {
-    if let Some(status) = Status::from_header_map(&parts.headers).filter(|s| s.code() != Code::Ok) {
+    let in_head = Status::from_header_map(&parts.headers);
+    let ended = in_head.is_some();
+    if let Some(status) = in_head.filter(|s| s.code() != Code::Ok) {
         return Err(status);
     }
-    let mut frames = Frames::new(body, MESSAGE_LIMIT);
+    let mut frames = Frames::new(body, MESSAGE_LIMIT, ended);
     if route.binding.method.is_server_streaming() {
         return Ok(json_body("application/x-ndjson", lines(route.clone(), frames)));
     }
@@ -52,56 +61,53 @@ async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body
         Some(Err(status)) => return Err(status),
         Some(Ok(_)) => return Err(malformed("the answer holds two messages").into()),
     }
-    let json = render(route, message)?;
+    let mut json = Vec::with_capacity(512 + 2 * message.len());
+    render(route, message, &mut json)?;
     Ok(json_body("application/json", Body::new(Full::from(json))))
 }
 
-/// One line for each message: `{"result":...}`; at the end, where it failed, `{"error":...}`.
+/// One line for each message: `{"result":...}`; where it failed, `{"error":...}` is the last one.
 fn lines(route: Match, frames: Frames) -> Body {
-    let lines = futures_util::stream::unfold((route, frames), |(route, mut frames)| async move {
-        let next = frames.next().await?.and_then(|message| render(&route, message));
-        let line = match next {
-            Ok(json) => [b"{\"result\":".as_slice(), &json, b"}\n"].concat(),
-            Err(status) => format!("{{\"error\":{}}}\n", error_json(&status)).into_bytes(),
-        };
-        Some((Ok::<_, Infallible>(Frame::data(Bytes::from(line))), (route, frames)))
+    let lines = futures_util::stream::unfold(Some((route, frames)), |open| async move {
+        let (route, mut frames) = open?;
+        let mut line = b"{\"result\":".to_vec();
+        match frames.next().await?.and_then(|m| render(&route, m, &mut line)) {
+            Ok(()) => {
+                line.extend_from_slice(b"}\n");
+                Some((data(line), Some((route, frames))))
+            }
+            Err(status) => {
+                log(&route, &status);
+                let line = format!("{{\"error\":{}}}\n", error_json(&status));
+                Some((data(line), None))
+            }
+        }
     });
     Body::new(StreamBody::new(lines))
 }
 
-/// A message as protobuf JSON: fields without presence are shown when empty, absent messages are not.
-fn render(route: &Match, message: Bytes) -> Result<Vec<u8>, Status> {
-    let message = DynamicMessage::decode(route.binding.method.output(), message)
-        .map_err(|e| malformed("the answer is not the message that it should be").because(e))?;
-    let mut json = Vec::with_capacity(512);
-    match &route.binding.response {
-        None => write(&message, &mut json)?,
-        Some(field) => {
-            let value = message.get_field(field);
-            match (value.as_message(), field.kind()) {
-                (Some(inner), Kind::Message(_)) => write(inner, &mut json)?,
-                _ => {
-                    let mut whole = Vec::new();
-                    write(&message, &mut whole)?;
-                    let mut whole: serde_json::Value = serde_json::from_slice(&whole).map_err(Error::internal)?;
-                    serde_json::to_writer(&mut json, &whole[field.json_name()].take()).map_err(Error::internal)?;
-                }
-            }
-        }
-    }
-    Ok(json)
+fn data(line: impl Into<Bytes>) -> Result<Frame<Bytes>, Infallible> {
+    Ok(Frame::data(line.into()))
 }
 
-fn write(message: &DynamicMessage, out: &mut Vec<u8>) -> Result<(), Error> {
-    let options = SerializeOptions::new().skip_default_fields(false);
-    message
-        .serialize_with_options(&mut serde_json::Serializer::new(out), &options)
-        .map_err(|e| {
-            let name = message.descriptor().full_name().to_owned();
-            malformed("the answer has no JSON form")
-                .with("message", name)
-                .because(e)
-        })
+/// Writes a message, or the field of it that is the body.
+fn render(route: &Match, message: Bytes, json: &mut Vec<u8>) -> Result<(), Status> {
+    let message = DynamicMessage::decode(route.binding.method.output(), message)
+        .map_err(|e| malformed("the answer is not the message that it should be").because(e))?;
+    let written = match &route.binding.response {
+        None => write::message(&message, json),
+        Some(field) => write::field(&message, field, json),
+    };
+    written.map_err(|why| malformed("the answer has no JSON form").because(why).into())
+}
+
+/// Logs what was found wrong with an answer here. An error that the service or a layer answered was logged by it.
+fn log(route: &Match, status: &Status) {
+    let error = std::error::Error::source(status).and_then(|e| e.downcast_ref::<Error>());
+    if let Some(error) = error.filter(|e| e.row().level == Level::Error) {
+        let (method, error) = (&*route.method_path, chain(error));
+        tracing::error!(method, error, "answer has no rest form");
+    }
 }
 
 fn json_body(content_type: &'static str, body: Body) -> Response<Body> {

@@ -26,6 +26,9 @@ const CARRIED: &[&str] = &[
     "warning",
 ];
 
+/// Beginnings of such names.
+const CARRIED_FAMILIES: &[&str] = &["ratelimit", "x-ratelimit", "x-logicore-stale"];
+
 /// The REST form of an error: an [`logicore::Error`] or a [`Status`].
 #[must_use]
 pub fn http_error(error: impl Into<Status>) -> Response<Body> {
@@ -48,25 +51,24 @@ pub fn http_error(error: impl Into<Status>) -> Response<Body> {
         let seconds = delay.as_millis().div_ceil(1000).max(1);
         insert(headers, header::RETRY_AFTER, &seconds.to_string());
     }
-    if let Some(allow) = status
-        .get_details_error_info()
-        .and_then(|i| i.metadata.get(ALLOW).cloned())
+    if code == StatusCode::METHOD_NOT_ALLOWED
+        && let Some(info) = status.get_details_error_info()
+        && let Some(allow) = info.metadata.get(ALLOW)
     {
-        insert(headers, header::ALLOW, &allow);
+        insert(headers, header::ALLOW, allow);
     }
     carry(status.metadata().as_ref(), headers);
     answer
 }
 
-/// Copies what callers of REST may see of a gRPC answer's metadata.
+/// Copies what callers of REST may see of a gRPC answer's metadata. What is there already stays.
 pub(super) fn carry(from: &HeaderMap, to: &mut HeaderMap) {
-    for (name, value) in from {
-        let named = CARRIED.contains(&name.as_str())
-            || ["ratelimit", "x-ratelimit", "x-logicore-stale"]
-                .iter()
-                .any(|p| name.as_str().starts_with(p));
+    for name in from.keys() {
+        let named = CARRIED.contains(&name.as_str()) || CARRIED_FAMILIES.iter().any(|p| name.as_str().starts_with(p));
         if named && !to.contains_key(name) {
-            to.insert(name.clone(), value.clone());
+            for value in from.get_all(name) {
+                to.append(name.clone(), value.clone());
+            }
         }
     }
 }

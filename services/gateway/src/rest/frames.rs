@@ -24,16 +24,19 @@ pub(super) struct Frames {
     body: Body,
     buffer: BytesMut,
     limit: usize,
+    /// The head told the status, so there need be no trailers.
+    ended: bool,
     done: bool,
 }
 
 impl Frames {
-    /// Reads `body`; a message above `limit` bytes is refused before it is collected.
-    pub(super) fn new(body: Body, limit: usize) -> Self {
+    /// Reads `body`; a message above `limit` bytes is refused before it is collected. `ended`: the head had the status, OK.
+    pub(super) fn new(body: Body, limit: usize, ended: bool) -> Self {
         Self {
             body,
             buffer: BytesMut::new(),
             limit,
+            ended,
             done: false,
         }
     }
@@ -49,10 +52,13 @@ impl Frames {
             match self.body.frame().await {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.buffer.extend_from_slice(&data),
-                    Err(frame) => return self.end(frame.into_trailers().unwrap_or_default()),
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        return self.end(Status::from_header_map(&trailers));
+                    }
                 },
                 Some(Err(status)) => return self.fail(status),
-                None => return self.fail(malformed("the answer ends without a status").into()),
+                None => return self.end(None),
             }
         }
         None
@@ -63,8 +69,10 @@ impl Frames {
             return Ok(None);
         };
         let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-        if prefix[0] != 0 {
-            return Err(malformed("the answer is compressed, which was not asked for"));
+        match prefix[0] {
+            0 => {}
+            1 => return Err(malformed("the answer is compressed, which was not asked for")),
+            _ => return Err(malformed("the answer is not framed as gRPC frames it")),
         }
         if length > self.limit {
             return Err(malformed("the answer is too large for REST"));
@@ -76,15 +84,15 @@ impl Frames {
         Ok(Some(frame.split_off(PREFIX).freeze()))
     }
 
-    fn end(&mut self, trailers: http::HeaderMap) -> Option<Result<Bytes, Status>> {
-        match Status::from_header_map(&trailers) {
+    fn end(&mut self, status: Option<Status>) -> Option<Result<Bytes, Status>> {
+        match status {
             Some(status) if status.code() != Code::Ok => self.fail(status),
-            Some(_) if self.buffer.is_empty() => {
+            None if !self.ended => self.fail(no_status()),
+            _ if !self.buffer.is_empty() => self.fail(malformed("the answer ends within a message").into()),
+            _ => {
                 self.done = true;
                 None
             }
-            Some(_) => self.fail(malformed("the answer ends within a message").into()),
-            None => self.fail(malformed("the answer ends without a status").into()),
         }
     }
 
@@ -92,6 +100,10 @@ impl Frames {
         self.done = true;
         Some(Err(status))
     }
+}
+
+fn no_status() -> Status {
+    malformed("the answer ends without a status").into()
 }
 
 /// The upstream broke the protocol.
