@@ -25,6 +25,8 @@ pub(super) fn derive(binding: &Binding, body: &Json, into: &mut DynamicMessage) 
     };
     let mut paths = Vec::new();
     collect(&resource, body, "", &mut paths);
+    // An etag is a condition of the change and no part of it (AIP-154).
+    paths.retain(|path| path != "etag");
     let mut value = DynamicMessage::new(mask);
     let paths = Value::List(paths.into_iter().map(Value::String).collect());
     // Fails for a type that is not what its name says.
