@@ -21,6 +21,9 @@ mod value;
 mod wellknown;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use http::Method;
