@@ -10,6 +10,7 @@ mod lifecycle;
 mod list;
 mod mask;
 mod profile;
+mod turns;
 mod validate;
 
 use std::{sync::Arc, time::Duration};
@@ -43,11 +44,17 @@ pub(crate) struct Users {
     store: Arc<dyn Store>,
     accounts: Arc<dyn Accounts>,
     clock: Clock,
+    turns: turns::Turns,
 }
 
 impl Users {
     pub(crate) fn new(store: Arc<dyn Store>, accounts: Arc<dyn Accounts>, clock: Clock) -> Self {
-        Self { store, accounts, clock }
+        Self {
+            store,
+            accounts,
+            clock,
+            turns: turns::Turns::default(),
+        }
     }
 
     /// A user of the actor's tenant.

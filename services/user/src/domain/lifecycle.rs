@@ -65,6 +65,7 @@ impl Users {
 
     /// Deletes for the time being. The account goes first: nobody may sign in to a user that is shown as deleted.
     pub(crate) async fn delete(&self, actor: &Actor, id: UserId, etag: &str) -> Result<User, Error> {
+        let _turn = self.turns.take(id).await;
         let profile = self.find(&actor.tenant, id).await?;
         if profile.state == State::Deleted {
             profile.expect_or_before(etag)?;
@@ -90,6 +91,7 @@ impl Users {
 
     /// Brings a deleted user back. The account goes first here too: a call that ends in between can simply be made again.
     pub(crate) async fn undelete(&self, actor: &Actor, id: UserId) -> Result<User, Error> {
+        let _turn = self.turns.take(id).await;
         let profile = self.find(&actor.tenant, id).await?;
         match profile.state {
             State::Active => return Ok(self.with_account(profile).await),

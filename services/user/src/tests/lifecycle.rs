@@ -196,3 +196,48 @@ async fn users_of_other_tenants_are_not_found() {
     assert_eq!(untouched.profile, made.user.profile);
     assert_eq!(untouched.profile.fields, Fields::default());
 }
+
+#[tokio::test]
+async fn calls_about_one_user_take_turns() {
+    let world = World::new().await;
+    let id = world.made("ann").await.profile.id;
+    let (gate, opened) = tokio::sync::oneshot::channel::<()>();
+    let (begun, begins) = tokio::sync::oneshot::channel();
+    let slow = async move {
+        begun.send(()).unwrap();
+        opened.await.unwrap();
+    };
+    world.book.fails(Ask::SetDisabled, Fault::Then(Box::pin(slow)));
+    let (me, users) = (actor("default"), world.users.clone());
+    let deletion = tokio::spawn(async move { users.delete(&actor("default"), id, "").await });
+    begins.await.unwrap();
+
+    // It comes while the account is disabled and the profile not yet deleted, and must not take the user for whole.
+    let mut back = Box::pin(world.users.undelete(&me, id));
+    for _ in 0..1000 {
+        assert!(futures_util::poll!(&mut back).is_pending());
+        tokio::task::yield_now().await;
+    }
+    gate.send(()).unwrap();
+    assert_eq!(deletion.await.unwrap().unwrap().profile.state, State::Deleted);
+    assert_eq!(back.await.unwrap().profile.state, State::Active);
+    assert!(!world.book.entry(id).unwrap().disabled);
+    assert_eq!(
+        world.recorded().await[1..],
+        [success("user.delete"), success("user.undelete")]
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_gives_its_turn_back() {
+    let world = World::new().await;
+    let id = world.made("ann").await.profile.id;
+    let me = actor("default");
+    world.book.fails(Ask::SetDisabled, Fault::HangsAfter);
+    world.book.dropped_where_it_hangs(world.users.delete(&me, id, "")).await;
+    assert_eq!(world.state(id).await, Some(State::Active));
+    assert_eq!(
+        world.users.delete(&me, id, "").await.unwrap().profile.state,
+        State::Deleted
+    );
+}
