@@ -95,6 +95,7 @@ fn is_email(email: &str) -> bool {
     email.len() <= EMAIL
         && !local.is_empty()
         && !domain.is_empty()
+        && !domain.starts_with('.')
         && !local.contains('@')
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
 }
@@ -175,6 +176,7 @@ mod tests {
             "a@",
             "a@b@c",
             "a b@x",
+            "a@.x",
             "a@x\n",
             &format!("{}@x", "a".repeat(EMAIL)),
         ] {
