@@ -139,17 +139,15 @@ impl Event {
 }
 
 impl Admin {
-    /// Passes an answer on; where it refuses the caller, the log gets to know first.
+    /// Passes an answer on; where it refuses the caller, the log gets to know first of what was tried.
     pub(crate) async fn noting_denial<T>(
         &self,
-        caller: &Caller,
-        action: &'static str,
-        target: &str,
         answer: Result<T, Error>,
+        tried: impl FnOnce() -> Record + Send,
     ) -> Result<T, Error> {
         let Err(error) = &answer else { return answer };
         if matches!(error.reason(), Reason::GrantExceedsOwn | Reason::PermissionMissing) {
-            let mut record = Record::of(caller, action, target, self.clock.now());
+            let mut record = tried();
             record.outcome = "denied".to_owned();
             record.reason = error.reason().as_str().to_owned();
             self.store.audit_note(record).await?;

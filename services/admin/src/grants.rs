@@ -8,10 +8,12 @@ use logicore::{
     error::Kind,
     ids::{RoleName, UserId},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     app::Admin,
+    audit::Record,
     caller::Caller,
     permissions::Holdings,
     roles::{Change, Facts, Lease, built_in, not_found},
@@ -30,7 +32,7 @@ impl Admin {
     pub async fn role_grant(&self, caller: &Caller, user: UserId, role: RoleName) -> Result<Account, Error> {
         if built_in(&role).is_some() {
             let allowed = self.may_handle(caller, &role).await;
-            self.noting_denial(caller, "role.grant", &format!("user/{user}"), allowed)
+            self.noting_denial(allowed, || self.tried(caller, "role.grant", user, &role))
                 .await?;
             return self.accounts.role_grant(caller, user, &role).await;
         }
@@ -46,9 +48,14 @@ impl Admin {
     /// `RESOURCE_NOT_FOUND` for an unknown user, another tenant's too; `GRANT_EXCEEDS_OWN`.
     pub async fn role_revoke(&self, caller: &Caller, user: UserId, role: RoleName) -> Result<Account, Error> {
         let allowed = self.may_handle(caller, &role).await;
-        self.noting_denial(caller, "role.revoke", &format!("user/{user}"), allowed)
+        self.noting_denial(allowed, || self.tried(caller, "role.revoke", user, &role))
             .await?;
         self.accounts.role_revoke(caller, user, &role).await
+    }
+
+    /// The record of a grant or its reverse.
+    fn tried(&self, caller: &Caller, action: &str, user: UserId, role: &RoleName) -> Record {
+        Record::of(caller, action, format!("user/{user}"), self.clock.now()).detail("role", json!(role.as_str()))
     }
 
     /// Whether the caller holds every permission of a role.
@@ -86,7 +93,7 @@ impl Admin {
         });
         let held = &caller.principal.roles;
         let begun = self.store.role_change(caller.tenant(), role, held, now, decide).await;
-        self.noting_denial(caller, "role.grant", &format!("user/{user}"), begun)
+        self.noting_denial(begun, || self.tried(caller, "role.grant", user, role))
             .await?;
         let answer = self.accounts.role_grant(caller, user, role).await;
         if answer.as_ref().err().is_none_or(is_certain) {

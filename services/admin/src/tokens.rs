@@ -7,7 +7,7 @@ use logicore::{
     secret::Secret,
 };
 
-use crate::{app::Admin, caller::Caller};
+use crate::{app::Admin, audit::Record, caller::Caller};
 
 /// Whose tokens.
 #[derive(Clone, Debug)]
@@ -47,8 +47,8 @@ impl Admin {
         if matches!(target, Target::AllTenants) {
             let held = self.holdings(caller).await?.hold(&self.catalogue, policy::REVOKE_ALL);
             let allowed = if held { Ok(()) } else { Err(missing(policy::REVOKE_ALL)) };
-            self.noting_denial(caller, "tokens.revoke", "tenants/*", allowed)
-                .await?;
+            let tried = || Record::of(caller, "tokens.revoke", "tenants/*", self.clock.now());
+            self.noting_denial(allowed, tried).await?;
         }
         self.accounts.access_revoke(caller, target).await
     }

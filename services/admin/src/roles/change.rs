@@ -95,9 +95,8 @@ impl Admin {
             .store
             .role_change(caller.tenant(), name, held, self.clock.now(), decide)
             .await;
-        let role = self
-            .noting_denial(caller, action, &format!("role/{name}"), done)
-            .await?;
+        let tried = || Record::of(caller, action, format!("role/{name}"), self.clock.now());
+        let role = self.noting_denial(done, tried).await?;
         role.ok_or_else(|| not_found(name))
     }
 }

@@ -50,6 +50,8 @@ async fn nobody_gives_or_takes_what_they_do_not_hold() {
         assert_eq!(reason(grant), Reason::GrantExceedsOwn, "{role}");
         let denied = row("role.grant", &format!("user/{ann}"), "denied");
         assert_eq!(world.recorded().await.last(), Some(&denied), "{role}");
+        let details = world.events("default").await.pop().unwrap().record.details;
+        assert_eq!(details["role"], role, "the log says which role was tried");
         let revoke = world.admin.role_revoke(&granter, ann, role_name(role)).await;
         assert_eq!(reason(revoke), Reason::GrantExceedsOwn, "{role}");
         let denied = row("role.revoke", &format!("user/{ann}"), "denied");
