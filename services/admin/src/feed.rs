@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use logicore::{
     api::{mesh as pb, policy::Scope as PbScope},
-    feed::Producer,
+    feed::{Producer, resource},
     ids::{RoleName, TenantId},
     policy::Scope,
 };
@@ -51,7 +51,7 @@ impl Publisher {
     /// Starts admin's side of the feed at (`epoch`, `head`) with these facts, and the built-in roles.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, epoch: &str, head: u64, facts: &[Fact]) -> Self {
-        let stored = facts.iter().filter_map(|fact| resource(&catalogue, fact));
+        let stored = facts.iter().filter_map(|fact| told(&catalogue, fact));
         let resources = BUILT_IN.iter().map(built_in).chain(stored).collect();
         let producer = Producer::new("admin", epoch.to_owned(), head, resources);
         Self { producer, catalogue }
@@ -66,10 +66,7 @@ impl Publisher {
 
 impl Publish for Publisher {
     fn publish(&self, revision: u64, facts: Vec<Fact>) {
-        let upserts = facts
-            .iter()
-            .filter_map(|fact| resource(&self.catalogue, fact))
-            .collect();
+        let upserts = facts.iter().filter_map(|fact| told(&self.catalogue, fact)).collect();
         let removed = facts.iter().filter_map(gone).collect();
         self.producer.publish(revision, upserts, removed);
     }
@@ -88,47 +85,29 @@ impl Gateways for Publisher {
     }
 }
 
-fn resource(catalogue: &Catalogue, fact: &Fact) -> Option<pb::Resource> {
-    let (key, kind) = match fact {
-        Fact::Role(role) => (role_key(&role.tenant, &role.name), role_kind(catalogue, role)),
-        Fact::Tenant(tenant) => (
-            format!("tenant/{}", tenant.id),
-            pb::resource::Kind::Tenant(pb::Tenant {
-                id: tenant.id.to_string(),
-                suspended: tenant.suspended,
-            }),
-        ),
-        Fact::BreakerReset(breaker, order) => (
-            reset_key(breaker),
-            pb::resource::Kind::BreakerReset(pb::BreakerReset {
-                breaker: breaker.clone(),
-                order: *order,
-            }),
-        ),
-        Fact::RoleGone(..) | Fact::BreakerResetGone(_) => return None,
-    };
-    Some(pb::Resource { key, kind: Some(kind) })
+/// What watchers hold of a fact; nothing of what is gone.
+fn told(catalogue: &Catalogue, fact: &Fact) -> Option<pb::Resource> {
+    match fact {
+        Fact::Role(role) => Some(resource::role(&role.tenant, &role.name, of_tenant(catalogue, role))),
+        Fact::Tenant(tenant) => Some(resource::tenant(&tenant.id, tenant.suspended)),
+        Fact::BreakerReset(breaker, order) => Some(resource::breaker_reset(breaker, *order)),
+        Fact::RoleGone(..) | Fact::BreakerResetGone(_) => None,
+    }
 }
 
+/// The key of what watchers no longer hold.
 fn gone(fact: &Fact) -> Option<String> {
     match fact {
-        Fact::RoleGone(tenant, name) => Some(role_key(tenant, name)),
-        Fact::BreakerResetGone(breaker) => Some(reset_key(breaker)),
+        Fact::RoleGone(tenant, name) => Some(resource::role_id(Some(tenant), name)),
+        Fact::BreakerResetGone(breaker) => Some(resource::breaker_reset(breaker, 0).key),
         Fact::Role(_) | Fact::Tenant(_) | Fact::BreakerReset(..) => None,
     }
 }
 
-fn role_kind(catalogue: &Catalogue, role: &Role) -> pb::resource::Kind {
+fn of_tenant(catalogue: &Catalogue, role: &Role) -> Vec<String> {
     let permissions = role.permissions.iter();
-    pb::resource::Kind::Role(pb::RoleGrant {
-        tenant: role.tenant.to_string(),
-        name: role.name.to_string(),
-        permissions: permissions
-            .filter(|p| catalogue.scope(p) == Some(Scope::Tenant))
-            .cloned()
-            .collect(),
-        all_of: PbScope::Unspecified.into(),
-    })
+    let of_tenant = permissions.filter(|p| catalogue.scope(p) == Some(Scope::Tenant));
+    of_tenant.cloned().collect()
 }
 
 fn built_in(role: &BuiltIn) -> pb::Resource {
@@ -137,25 +116,8 @@ fn built_in(role: &BuiltIn) -> pb::Resource {
         Some(Scope::Tenant) => PbScope::Tenant,
         Some(Scope::Platform) => PbScope::Platform,
     };
-    let grant = pb::RoleGrant {
-        tenant: String::new(),
-        name: role.name.to_owned(),
-        permissions: Vec::new(),
-        all_of: all_of.into(),
-    };
-    pb::Resource {
-        // No tenant is called `*`.
-        key: format!("role/*/{}", role.name),
-        kind: Some(pb::resource::Kind::Role(grant)),
-    }
-}
-
-fn role_key(tenant: &TenantId, name: &RoleName) -> String {
-    format!("role/{tenant}/{name}")
-}
-
-fn reset_key(breaker: &str) -> String {
-    format!("breaker_reset/{breaker}")
+    let name = role.name.parse().expect("built-in roles have names as others do");
+    resource::built_in_role(&name, all_of)
 }
 
 #[cfg(test)]
@@ -181,8 +143,8 @@ mod tests {
     fn watchers_hear_of_permissions_of_a_tenant_only() {
         let catalogue = Catalogue::new(&Table::compiled_in());
         let stored = role(&["breakers.reset", "tokens.revoke_all", "users.read", "was.once"]);
-        let told = resource(&catalogue, &Fact::Role(stored)).unwrap();
-        let Some(pb::resource::Kind::Role(grant)) = told.kind else {
+        let resource = told(&catalogue, &Fact::Role(stored)).unwrap();
+        let Some(pb::resource::Kind::Role(grant)) = resource.kind else {
             panic!("a role is told as one");
         };
         assert_eq!(grant.permissions, ["users.read"]);
@@ -207,9 +169,9 @@ mod tests {
             ),
         ];
         for (comes, goes) in pairs {
-            let key = resource(&catalogue, &comes).unwrap().key;
+            let key = told(&catalogue, &comes).unwrap().key;
             assert_eq!(gone(&goes), Some(key));
-            assert!(gone(&comes).is_none() && resource(&catalogue, &goes).is_none());
+            assert!(gone(&comes).is_none() && told(&catalogue, &goes).is_none());
         }
     }
 }
