@@ -1,1 +1,11 @@
-//! Other people's programs against the running system.
+//! Other people's programs against the running system: the ones that callers and operators use, as they use them.
+//!
+//! A program that is missing fails the test and says how to get it. Every server takes a free port, and what a test starts ends
+//! with the test.
+
+#[path = "peers/grpcurl.rs"]
+mod grpcurl;
+#[path = "peers/health.rs"]
+mod health;
+#[path = "peers/peer.rs"]
+mod peer;
