@@ -9,3 +9,5 @@ mod grpcurl;
 mod health;
 #[path = "peers/peer.rs"]
 mod peer;
+#[path = "peers/python.rs"]
+mod python;
