@@ -3,6 +3,8 @@
 //! A program that is missing fails the test and says how to get it. Every server takes a free port, and what a test starts ends
 //! with the test.
 
+#[path = "peers/browser.rs"]
+mod browser;
 #[path = "peers/grpcurl.rs"]
 mod grpcurl;
 #[path = "peers/health.rs"]
