@@ -9,6 +9,8 @@ mod browser;
 mod grpcurl;
 #[path = "peers/health.rs"]
 mod health;
+#[path = "peers/jaeger.rs"]
+mod jaeger;
 #[path = "peers/peer.rs"]
 mod peer;
 #[path = "peers/python.rs"]
