@@ -15,3 +15,5 @@ mod jaeger;
 mod peer;
 #[path = "peers/python.rs"]
 mod python;
+#[path = "peers/strace.rs"]
+mod strace;
