@@ -11,6 +11,8 @@ mod grpcurl;
 mod health;
 #[path = "peers/jaeger.rs"]
 mod jaeger;
+#[path = "peers/openapi.rs"]
+mod openapi;
 #[path = "peers/peer.rs"]
 mod peer;
 #[path = "peers/python.rs"]
