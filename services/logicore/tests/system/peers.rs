@@ -15,6 +15,8 @@ mod jaeger;
 mod openapi;
 #[path = "peers/peer.rs"]
 mod peer;
+#[path = "peers/prometheus.rs"]
+mod prometheus;
 #[path = "peers/python.rs"]
 mod python;
 #[path = "peers/strace.rs"]
