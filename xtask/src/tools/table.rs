@@ -60,6 +60,13 @@ pub(crate) const TABLE: &[Tool] = &[
         probes: &[("strace", &["-V"])],
     },
     Tool {
+        name: "curl",
+        version: "debian",
+        source: Source::Debian(&["curl"]),
+        purpose: "types the guide's commands",
+        probes: &[("curl", &["--version"])],
+    },
+    Tool {
         name: "chromium",
         version: "debian",
         source: Source::Debian(&["chromium"]),

@@ -5,6 +5,8 @@
 
 #[path = "peers/browser.rs"]
 mod browser;
+#[path = "peers/curl.rs"]
+mod curl;
 #[path = "peers/grpcurl.rs"]
 mod grpcurl;
 #[path = "peers/health.rs"]
