@@ -8,7 +8,7 @@ use logicore::{
     Error,
     access::{self, Origin},
     api::user::{self as pb, user_service_server::UserService},
-    ids::UserId,
+    ids::{self, UserId},
 };
 use tonic::{Extensions, Request, Response, Status};
 use uuid::Uuid;
@@ -103,7 +103,7 @@ impl UserService for UserRpc {
         request: Request<pb::DeleteUserRequest>,
     ) -> Result<Response<pb::DeleteUserResponse>, Status> {
         let (actor, message) = open(request)?;
-        let user = self.0.delete(&actor, message.id.parse()?, &message.etag).await?;
+        let user = self.0.delete(&actor, ids::parse("id", &message.id)?, &message.etag).await?;
         Ok(Response::new(pb::DeleteUserResponse {
             user: Some(convert::user(user)),
         }))
@@ -114,7 +114,7 @@ impl UserService for UserRpc {
         request: Request<pb::UndeleteUserRequest>,
     ) -> Result<Response<pb::UndeleteUserResponse>, Status> {
         let (actor, message) = open(request)?;
-        let user = self.0.undelete(&actor, message.id.parse()?).await?;
+        let user = self.0.undelete(&actor, ids::parse("id", &message.id)?).await?;
         Ok(Response::new(pb::UndeleteUserResponse {
             user: Some(convert::user(user)),
         }))
@@ -137,7 +137,7 @@ fn actor(extensions: &Extensions) -> Result<Actor, Error> {
 fn id_or_caller(actor: &Actor, id: &str) -> Result<UserId, Error> {
     match actor.subject {
         Some(caller) if id.is_empty() => Ok(caller),
-        _ => id.parse(),
+        _ => ids::parse("id", id),
     }
 }
 

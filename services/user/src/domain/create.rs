@@ -67,6 +67,7 @@ impl Users {
                 return Err(Error::field("request_id", "was used with another user; take a new one"));
             }
         };
+        let _turn = self.turns.take(profile.id).await;
         self.provision(profile, &creation.email, actor).await
     }
 
@@ -129,6 +130,12 @@ impl Users {
             request_id,
         } = creation;
         let (tenant, id) = (profile.tenant.clone(), profile.id);
+        let _turn = self.turns.take(id).await;
+        // The call was repeated meanwhile and has its code; a new one now would make that void.
+        let now = self.store.profile_find(&tenant, id).await?;
+        if now.is_none_or(|p| p.state != State::Pending) {
+            return Ok(());
+        }
         if request_id.is_some() {
             return match self.provision(profile, &email, &actor).await {
                 Err(error) if is_refusal(&error) => Ok(()),

@@ -1,6 +1,6 @@
-//! Turns: one deletion or return of a user at a time.
+//! Turns: one creation, deletion or return of a user at a time.
 //!
-//! Both write to auth first and to the store then. Crossed, a second return could enable the account after a deletion has
+//! All of them write to auth first and to the store then. Crossed, a second return could enable the account after a deletion has
 //! disabled it and before that shows in the profile: whoever is shown as deleted could sign in. One process owns the store, so
 //! turns within it are enough; with more than one they become leases in the store, as admin's are.
 

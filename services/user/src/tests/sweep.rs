@@ -203,6 +203,31 @@ async fn one_that_cannot_be_settled_does_not_hold_up_the_next() {
 }
 
 #[tokio::test]
+async fn a_sweep_leaves_the_code_of_a_repeated_call_alone() {
+    let request_id = Some(Uuid::now_v7());
+    let (world, id) = World::half_made(Stop::Away, request_id).await;
+    let (gate, opened) = tokio::sync::oneshot::channel::<()>();
+    let slow = async move { opened.await.unwrap() };
+    world.book.fails(Ask::Provision, Fault::Then(Box::pin(slow)));
+    let mut again = Box::pin(world.create(EMAIL, request_id));
+    while world.book.entry(id).is_none() {
+        assert!(futures_util::poll!(&mut again).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let mut sweep = Box::pin(world.users.sweep());
+    for _ in 0..1000 {
+        assert!(futures_util::poll!(&mut sweep).is_pending());
+        tokio::task::yield_now().await;
+    }
+    gate.send(()).unwrap();
+    let (again, swept) = tokio::join!(again, sweep);
+    swept.unwrap();
+    let code = again.unwrap().code.unwrap().code;
+    assert_eq!(Some(code.expose().to_owned()), world.book.entry(id).unwrap().code);
+    assert_eq!(world.recorded().await, [success("user.create")]);
+}
+
+#[tokio::test]
 async fn rounds_begin_with_the_process_and_end_with_it() {
     let request_id = Some(Uuid::now_v7());
     let (world, id) = World::half_made(Stop::DiedAfter, request_id).await;
