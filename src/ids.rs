@@ -57,6 +57,17 @@ uuid_id!(
     EventId
 );
 
+/// Reads an id or a name that a field of a request holds.
+///
+/// # Errors
+/// `INVALID_ID` or `INVALID_NAME`, with the field.
+pub fn parse<T: FromStr<Err = Error>>(field: &'static str, text: &str) -> Result<T, Error> {
+    text.parse().map_err(|error: Error| {
+        let problem = error.message().to_owned();
+        error.and_field(field, problem)
+    })
+}
+
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
         $(#[$doc])*
@@ -150,6 +161,7 @@ mod tests {
     fn ids_parse_what_they_print() {
         let id = UserId::generate();
         assert_eq!(id.to_string().parse::<UserId>().ok(), Some(id));
-        assert!("me".parse::<UserId>().is_err());
+        let wrong = parse::<UserId>("id", "me").unwrap_err();
+        assert_eq!((wrong.reason(), &*wrong.violations()[0].0), (Reason::InvalidId, "id"));
     }
 }

@@ -8,6 +8,7 @@ mod tokens;
 use logicore::{
     access::{self, Origin},
     api::admin::{self as pb, admin_service_server::AdminService},
+    ids,
 };
 use tonic::{Extensions, Request, Response, Status};
 
@@ -44,20 +45,20 @@ impl AdminService for Rpc {
     }
 
     async fn delete_role(&self, request: Request<pb::DeleteRoleRequest>) -> Answer<pb::DeleteRoleResponse> {
-        let name = request.get_ref().name.parse()?;
+        let name = ids::parse("name", &request.get_ref().name)?;
         self.0.role_delete(&caller(request.extensions())?, name).await?;
         Ok(Response::new(pb::DeleteRoleResponse {}))
     }
 
     async fn grant_role(&self, request: Request<pb::GrantRoleRequest>) -> Answer<pb::GrantRoleResponse> {
         let (caller, m) = (caller(request.extensions())?, request.get_ref());
-        let account = self.0.role_grant(&caller, m.user_id.parse()?, m.role.parse()?).await?;
+        let account = self.0.role_grant(&caller, ids::parse("user_id", &m.user_id)?, ids::parse("role", &m.role)?).await?;
         Ok(Response::new(pb::GrantRoleResponse { account: Some(account) }))
     }
 
     async fn revoke_role(&self, request: Request<pb::RevokeRoleRequest>) -> Answer<pb::RevokeRoleResponse> {
         let (caller, m) = (caller(request.extensions())?, request.get_ref());
-        let account = self.0.role_revoke(&caller, m.user_id.parse()?, m.role.parse()?).await?;
+        let account = self.0.role_revoke(&caller, ids::parse("user_id", &m.user_id)?, ids::parse("role", &m.role)?).await?;
         Ok(Response::new(pb::RevokeRoleResponse { account: Some(account) }))
     }
 

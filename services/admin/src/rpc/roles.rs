@@ -1,6 +1,6 @@
 //! Roles on the wire: pages, masks.
 
-use logicore::{Error, Reason, api::admin as pb};
+use logicore::{Error, Reason, api::admin as pb, ids};
 use logicore_store::page;
 use tonic::Response;
 
@@ -55,7 +55,7 @@ pub(super) async fn update(
     request: pb::UpdateRoleRequest,
 ) -> Answer<pb::UpdateRoleResponse> {
     let role = request.role.ok_or_else(|| Error::field("role", "is missing"))?;
-    let name = request.name.parse()?;
+    let name = ids::parse("name", &request.name)?;
     if !role.name.is_empty() && role.name != request.name {
         return Err(Error::field("role.name", "a role keeps its name; leave it out or repeat it").into());
     }

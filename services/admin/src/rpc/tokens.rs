@@ -3,6 +3,7 @@
 use logicore::{
     Error,
     api::admin::{RevokeTokensRequest, revoke_tokens_request::Target as Wire},
+    ids,
     secret::Secret,
 };
 
@@ -17,8 +18,8 @@ pub(super) fn target(request: RevokeTokensRequest) -> Result<Target, Error> {
             Err(Error::field("token", "is empty or longer than any token"))
         }
         Some(Wire::Token(token)) => Ok(Target::Token(Secret::new(token))),
-        Some(Wire::SessionId(id)) => Ok(Target::Session(id.parse()?)),
-        Some(Wire::UserId(id)) => Ok(Target::User(id.parse()?)),
+        Some(Wire::SessionId(id)) => Ok(Target::Session(ids::parse("session_id", &id)?)),
+        Some(Wire::UserId(id)) => Ok(Target::User(ids::parse("user_id", &id)?)),
         Some(Wire::Everyone(true)) => Ok(Target::Everyone),
         Some(Wire::AllTenants(true)) => Ok(Target::AllTenants),
         Some(Wire::Everyone(false)) => Err(Error::field("everyone", "can only be true")),
