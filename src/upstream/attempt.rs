@@ -90,7 +90,9 @@ fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
 }
 
 async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge: Judge) -> Result<Reply, Failure> {
-    let (head, incoming) = response.into_parts();
+    let (mut head, incoming) = response.into_parts();
+    // Of the body that came, not of the one that goes on: gRPC-Web writes the trailers into it.
+    head.headers.remove(header::CONTENT_LENGTH);
     if let Some(code) = code_of(&head.headers) {
         judge.status(code);
         let status = Some((code, Pushback::of(&head.headers)));
