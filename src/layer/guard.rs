@@ -156,14 +156,33 @@ fn unframed(mut body: &[u8]) -> Result<&[u8], Error> {
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
     let limited = Limited::new(body, limit.saturating_add(PREFIX));
-    match limited.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Error::new(
-            Reason::MessageTooLarge,
-            format!("the message is larger than {limit} bytes"),
-        )),
-        Err(error) => Err(Error::new(Reason::CallerGone, "the request broke off").because(error)),
+    let bytes = match limited.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
+        Err(error) => return Err(Error::new(Reason::CallerGone, "the request broke off").because(error)),
+    };
+    // A message that is cut and would be too large as well is told what no second try would mend.
+    match announced(&bytes) > limit {
+        true => Err(too_large(limit)),
+        false => Ok(bytes),
     }
+}
+
+/// Length of the message that the body begins with, as its prefix says.
+fn announced(mut body: &[u8]) -> usize {
+    if body.len() < PREFIX {
+        return 0;
+    }
+    body.advance(1);
+    body.get_u32() as usize
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(
+        Reason::MessageTooLarge,
+        format!("the message is larger than {limit} bytes"),
+    )
+    .with("limit", limit.to_string())
 }
 
 fn malformed(problem: &'static str) -> Error {
