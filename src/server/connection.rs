@@ -40,6 +40,12 @@ const PENDING_RESETS: usize = 20;
 const LOCAL_RESETS: usize = 256;
 /// Streams at once of a peer within the deployment.
 const PEER_STREAMS: u32 = 1024;
+/// Headers are read up to so many times what is taken, so that whoever sends a little too much is told so in its own protocol by what
+/// is served here; beyond that hyper answers with a bare status.
+const HEADROOM: usize = 2;
+/// What a peer may send on top: it passes on what callers sent, and adds to it. Without this room, headers just below the limit would
+/// be refused behind the gateway, which would look like a failure of the service.
+const PEER_HEADERS: usize = 8 << 10;
 /// The least that hyper takes as the buffer of an HTTP/1 head.
 const LEAST_BUFFER: usize = 8 << 10;
 /// Length of HTTP/2's preface. Until so much has come hyper does not know the protocol, and waits without a limit of its own.
@@ -158,6 +164,10 @@ impl Connections {
 
 fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
+    let header_bytes = match protocols {
+        Protocols::Any => limits.header_bytes * HEADROOM,
+        Protocols::Http2 => limits.header_bytes * HEADROOM + PEER_HEADERS,
+    };
     if protocols == Protocols::Http2 {
         builder = builder.http2_only();
     }
@@ -165,7 +175,7 @@ fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(limits.header_bytes.max(LEAST_BUFFER));
+        .max_buf_size(header_bytes.max(LEAST_BUFFER));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -176,7 +186,7 @@ fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor
             // A proven peer multiplexes all its callers.
             Protocols::Http2 => limits.streams_per_connection.max(PEER_STREAMS),
         })
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(LOCAL_RESETS)
         .keep_alive_interval(PING_EVERY)

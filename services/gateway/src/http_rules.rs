@@ -1,4 +1,4 @@
-//! What HTTP itself asks of every answer: the host names that are served, CORS, and security headers.
+//! What HTTP itself asks: the host names that are served, the size of headers, CORS, and security headers.
 //!
 //! Everything is worked out once, when the layer is made. Native gRPC is left alone, but for the host: a browser cannot
 //! speak it, so headers for browsers would be bytes for nothing on every call.
@@ -6,6 +6,7 @@
 mod cors;
 mod headers;
 mod host;
+mod size;
 
 use std::{
     convert::Infallible,
@@ -14,8 +15,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
-use logicore::{server::HttpService, settings::Settings};
+use http::{HeaderValue, Request, Response, header};
+use logicore::{Error, server::HttpService, settings::Settings};
 use tonic::{Status, body::Body};
 use tower::{Service, util::BoxCloneSyncService};
 
@@ -28,15 +29,18 @@ use crate::{
 #[derive(Debug)]
 struct Rules {
     hosts: host::Hosts,
+    sizes: size::Sizes,
     cors: cors::Cors,
     headers: headers::Headers,
 }
 
-/// Wraps the whole gateway: refuses foreign `Host` names, answers CORS preflights, adds the headers to every answer.
+/// Wraps the whole gateway: refuses foreign `Host` names and too large headers, answers CORS preflights, adds the headers to every
+/// answer.
 #[must_use]
 pub fn wrap(settings: &Settings, inner: HttpService) -> HttpService {
     let rules = Rules {
         hosts: host::Hosts::new(settings),
+        sizes: size::Sizes::new(&settings.limits),
         cors: cors::Cors::new(&settings.cors),
         headers: headers::Headers::new(settings.tls.is_some()),
     };
@@ -62,17 +66,18 @@ impl Service<Request<Body>> for HttpRules {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let refused = self.rules.hosts.check(&request);
-        if protocol::of(&request) == Protocol::Grpc {
+        let rules = self.rules.clone();
+        let refused = rules.hosts.check(&request).and_then(|()| rules.sizes.check(&request));
+        let protocol = protocol::of(&request);
+        if protocol == Protocol::Grpc {
             return match refused {
                 Ok(()) => self.inner.call(request),
-                Err(error) => Box::pin(async { Ok(Status::from(error).into_http()) }),
+                Err(error) => Box::pin(async move { Ok(refusal(protocol, error)) }),
             };
         }
-        let rules = self.rules.clone();
         let origin = rules.cors.allowed(request.headers());
         let early = match refused {
-            Err(error) => Some(http_error(error)),
+            Err(error) => Some(refusal(protocol, error)),
             Ok(()) => rules.cors.preflight(&request),
         };
         // The service is called here, where it is ready, and only its future is awaited.
@@ -87,6 +92,20 @@ impl Service<Request<Body>> for HttpRules {
             rules.cors.add(origin, answer.headers_mut());
             Ok(answer)
         })
+    }
+}
+
+/// What is refused before any protocol has a say, in the protocol that it came by.
+fn refusal(protocol: Protocol, error: Error) -> Response<Body> {
+    let web = HeaderValue::from_static("application/grpc-web+proto");
+    match protocol {
+        Protocol::Rest => http_error(error),
+        Protocol::Grpc => Status::from(error).into_http(),
+        Protocol::GrpcWeb => {
+            let mut answer = Status::from(error).into_http();
+            answer.headers_mut().insert(header::CONTENT_TYPE, web);
+            answer
+        }
     }
 }
 

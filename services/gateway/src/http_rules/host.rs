@@ -81,7 +81,7 @@ fn name(authority: &Authority) -> String {
 fn refused(host: &str) -> Error {
     Error::new(
         Reason::HostNotServed,
-        "this host name is not served here; ALLOWED_HOSTS and PUBLIC_URL name those that are",
+        "this host name is not served here; LOGICORE_ALLOWED_HOSTS and PUBLIC_URL name those that are",
     )
     .with("host", host)
 }

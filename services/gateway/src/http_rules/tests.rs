@@ -314,3 +314,26 @@ async fn without_settings_cors_is_off() {
     assert_eq!(answer.status(), StatusCode::NO_CONTENT);
     assert!(!answer.headers().contains_key("access-control-allow-methods"));
 }
+
+#[tokio::test]
+async fn headers_are_counted_together_with_what_each_costs() {
+    let mut settings = settings();
+    settings.limits.header_bytes = 1000;
+    let with = |count: usize, length: usize| {
+        let mut request = Request::get("/health").header("host", "localhost");
+        for n in 0..count {
+            request = request.header(format!("x-{n:02}"), "x".repeat(length));
+        }
+        request
+    };
+    for (count, length, status) in [
+        (0, 0, StatusCode::OK),
+        (1, 900, StatusCode::OK),
+        (1, 1000, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+        (20, 0, StatusCode::OK),
+        (30, 0, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+    ] {
+        let answer = send(&settings, with(count, length)).await;
+        assert_eq!(answer.status(), status, "{count} of {length}");
+    }
+}
