@@ -5,6 +5,8 @@
 
 #[path = "system/attacks.rs"]
 mod attacks;
+#[path = "system/bad_input.rs"]
+mod bad_input;
 #[cfg(feature = "peers")]
 #[path = "system/peers.rs"]
 mod peers;
@@ -12,3 +14,5 @@ mod peers;
 mod support;
 #[path = "system/tour.rs"]
 mod tour;
+#[path = "system/upstream.rs"]
+mod upstream;

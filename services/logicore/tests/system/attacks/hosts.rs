@@ -1,6 +1,6 @@
 //! Host names that are not served: what a page of somebody else reaches whose name was made to point here.
 
-use logicore_harness::{Layout, framed, grpc_bytes, raw};
+use logicore_harness::{Layout, framed, grpc_bytes, grpc_web_bytes, raw};
 use tonic::Code;
 
 use crate::support::{in_both_layouts, shared, start};
@@ -63,6 +63,8 @@ async fn only_this_machines_names_are_served(layout: Layout) -> anyhow::Result<(
     for (authority, code) in [("localhost", Code::Ok), ("evil.example", Code::PermissionDenied)] {
         let answer = grpc_bytes(system.address(), path, &[(":authority", authority)], framed(&[])).await?;
         assert_eq!(answer.code(), code, "{authority}");
+        let web = grpc_web_bytes(system.address(), path, &[("host", authority)], framed(&[])).await?;
+        assert_eq!(web.outcome(), answer.outcome(), "{authority}");
     }
     Ok(())
 }
