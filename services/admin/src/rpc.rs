@@ -52,13 +52,27 @@ impl AdminService for Rpc {
 
     async fn grant_role(&self, request: Request<pb::GrantRoleRequest>) -> Answer<pb::GrantRoleResponse> {
         let (caller, m) = (caller(request.extensions())?, request.get_ref());
-        let account = self.0.role_grant(&caller, ids::parse("user_id", &m.user_id)?, ids::parse("role", &m.role)?).await?;
+        let account = self
+            .0
+            .role_grant(
+                &caller,
+                ids::parse("user_id", &m.user_id)?,
+                ids::parse("role", &m.role)?,
+            )
+            .await?;
         Ok(Response::new(pb::GrantRoleResponse { account: Some(account) }))
     }
 
     async fn revoke_role(&self, request: Request<pb::RevokeRoleRequest>) -> Answer<pb::RevokeRoleResponse> {
         let (caller, m) = (caller(request.extensions())?, request.get_ref());
-        let account = self.0.role_revoke(&caller, ids::parse("user_id", &m.user_id)?, ids::parse("role", &m.role)?).await?;
+        let account = self
+            .0
+            .role_revoke(
+                &caller,
+                ids::parse("user_id", &m.user_id)?,
+                ids::parse("role", &m.role)?,
+            )
+            .await?;
         Ok(Response::new(pb::RevokeRoleResponse { account: Some(account) }))
     }
 
