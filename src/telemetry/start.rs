@@ -10,11 +10,7 @@ use opentelemetry_sdk::{
 };
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::filter_fn,
-    fmt::{MakeWriter, format::JsonFields},
-    layer::SubscriberExt,
-    registry::LookupSpan,
+    EnvFilter, Layer, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
@@ -71,11 +67,11 @@ where
         LogFormat::Text => false,
         LogFormat::Auto => !terminal,
     };
-    let log = tracing_subscriber::fmt::layer().with_writer(writer);
     let log = if json {
-        log.fmt_fields(JsonFields::new()).event_format(Json::default()).boxed()
+        Json::new(writer).boxed()
     } else {
-        log.with_ansi(terminal).boxed()
+        let text = tracing_subscriber::fmt::layer().with_writer(writer);
+        text.with_ansi(terminal).boxed()
     };
     let provider = provider(settings)?;
     let traces = provider.as_ref().map(|provider| {
