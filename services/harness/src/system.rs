@@ -181,6 +181,15 @@ impl System {
         self.processes.get_mut(part).with_context(|| format!("no part {part}"))
     }
 
+    /// Sends a part a signal, such as `TERM`, and does not wait.
+    ///
+    /// # Errors
+    /// When there is no such part, or it has ended.
+    pub fn signal(&self, part: &str, name: &str) -> anyhow::Result<()> {
+        let process = self.processes.get(part).with_context(|| format!("no part {part}"))?;
+        process.signal(name)
+    }
+
     /// Kills a part with SIGKILL.
     ///
     /// # Errors

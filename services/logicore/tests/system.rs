@@ -7,9 +7,17 @@
 mod attacks;
 #[path = "system/bad_input.rs"]
 mod bad_input;
+#[path = "system/crash.rs"]
+mod crash;
+#[path = "system/limits.rs"]
+mod limits;
 #[cfg(feature = "peers")]
 #[path = "system/peers.rs"]
 mod peers;
+#[path = "system/revocation.rs"]
+mod revocation;
+#[path = "system/settings.rs"]
+mod settings;
 #[path = "system/support.rs"]
 mod support;
 #[path = "system/tour.rs"]

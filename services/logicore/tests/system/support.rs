@@ -9,6 +9,9 @@ use tokio::sync::Mutex;
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_logicore");
 
+/// A password that is taken.
+pub(crate) const GOOD_PASSWORD: &str = "a wholly different passphrase";
+
 /// Starts a system of its own for a test.
 ///
 /// # Errors
