@@ -39,6 +39,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Bounds of the wait before the next try.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
+/// A producer that restarts is away for moments. One that stays away is told of, and again from time to time.
+const PATIENCE: Duration = Duration::from_secs(5);
+const COMPLAIN: Duration = Duration::from_secs(30);
+
 /// How often breakers are reported though none has changed.
 const REPORT: Duration = Duration::from_secs(5);
 
@@ -121,6 +125,7 @@ struct Watcher {
 impl Watcher {
     async fn run(self) {
         let mut backoff = BACKOFF.0;
+        let mut quiet_until = Instant::now() + PATIENCE;
         loop {
             let began = Instant::now();
             let ended = tokio::select! {
@@ -129,9 +134,20 @@ impl Watcher {
             };
             if began.elapsed() > SILENCE {
                 backoff = BACKOFF.0;
+                quiet_until = Instant::now() + PATIENCE;
             }
             if let Err(status) = ended {
-                tracing::debug!(producer = self.source.as_str(), %status, "access feed interrupted");
+                let (producer, error) = (self.source.as_str(), status.message());
+                if quiet_until <= Instant::now() {
+                    tracing::warn!(
+                        producer,
+                        error,
+                        "access feed cannot be had; what was last known is in force"
+                    );
+                    quiet_until = Instant::now() + COMPLAIN;
+                } else {
+                    tracing::debug!(producer, error, "access feed interrupted");
+                }
             }
             let wait = backoff.mul_f64(rand::rng().random_range(0.5..=1.0));
             tokio::select! {

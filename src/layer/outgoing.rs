@@ -32,6 +32,13 @@ pub(crate) fn with_deadline<F: Future>(deadline: Deadline, future: F) -> impl Fu
     DEADLINE.scope(deadline, future)
 }
 
+/// Gives work that goes on in a task of its own what the call in hand would give it, but for the deadline: it is not its caller's
+/// patience that ends it.
+pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let call = CALL.try_with(Arc::clone).unwrap_or_default();
+    with_call(call, work)
+}
+
 /// When the call that this task handles must have its answer.
 #[must_use]
 pub fn deadline() -> Option<Deadline> {

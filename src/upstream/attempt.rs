@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Request, Response, StatusCode, Uri, header, request::Parts, uri::Scheme};
 use hyper::body::Incoming;
-use tonic::{Code, body::Body};
+use tonic::{Code, Status, body::Body};
 
 use super::{
     Shared,
@@ -94,6 +94,19 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge
     // Of the body that came, not of the one that goes on: gRPC-Web writes the trailers into it.
     head.headers.remove(header::CONTENT_LENGTH);
     if let Some(code) = code_of(&head.headers) {
+        if code == Code::Unauthenticated && distrusts(&head.headers) {
+            judge.outcome(Outcome::Failure);
+            return Err(Failure {
+                kind: Kind::Broken,
+                error: Error::new(
+                    Reason::UpstreamUnavailable,
+                    format!(
+                        "the {} service takes this process for a stranger: MESH_SECRET and the clocks must agree",
+                        shared.name
+                    ),
+                ),
+            });
+        }
         judge.status(code);
         let status = Some((code, Pushback::of(&head.headers)));
         let response = Response::from_parts(head, Body::empty());
@@ -120,6 +133,11 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge
     let status = if plan.hold() { answer.hold().await } else { None };
     let response = Response::from_parts(head, Body::new(answer));
     Ok(Reply { response, status })
+}
+
+/// Whether an upstream refuses this process itself, and not the caller, whom that would puzzle.
+fn distrusts(headers: &HeaderMap) -> bool {
+    Status::from_header_map(headers).is_some_and(|s| Error::reason_of(&s) == Some(Reason::PeerNotTrusted))
 }
 
 /// The error of an answer that is not gRPC, as the document "HTTP to gRPC status code mapping" splits them: what may pass is

@@ -11,6 +11,7 @@ use logicore::{
     api::{auth::Account, mesh as pb},
     clock::Clock,
     ids::{RoleName, TenantId, UserId},
+    layer::outgoing,
 };
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -75,7 +76,8 @@ impl Admin {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let task = self.tasks.spawn(work.instrument(tracing::Span::current()));
+        let work = outgoing::carried(work.instrument(tracing::Span::current()));
+        let task = self.tasks.spawn(work);
         task.await.map_err(Error::internal)?
     }
 }

@@ -9,9 +9,9 @@ pub(crate) fn of<B>(request: &Request<B>) -> Protocol {
     let starts = |prefix: &[u8]| {
         content_type.is_some_and(|t| t.len() >= prefix.len() && t[..prefix.len()].eq_ignore_ascii_case(prefix))
     };
-    match request.method() {
-        &Method::POST if starts(b"application/grpc-web") => Protocol::GrpcWeb,
-        &Method::POST if starts(b"application/grpc") => Protocol::Grpc,
+    match *request.method() {
+        Method::POST if starts(b"application/grpc-web") => Protocol::GrpcWeb,
+        Method::POST if starts(b"application/grpc") => Protocol::Grpc,
         _ => Protocol::Rest,
     }
 }

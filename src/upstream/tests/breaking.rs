@@ -162,3 +162,17 @@ async fn of_two_endpoints_the_one_that_is_gone_is_left_alone() {
     assert_eq!(peer.calls(), 50);
     assert!(upstream.closed());
 }
+
+#[tokio::test]
+async fn a_peer_that_distrusts_us_is_no_callers_fault() {
+    let stranger = || Error::new(Reason::PeerNotTrusted, "the role token is of another secret");
+    let address = in_memory(move |_| std::future::ready(crate::layer::refuse(stranger())));
+    let upstream = to(vec![address], &resilience());
+    let answer = call(&upstream, LOGIN).await;
+    assert_eq!(answer.reason(), Some(Reason::UpstreamUnavailable));
+    assert!(
+        answer.status().message().contains("MESH_SECRET"),
+        "whoever reads it knows what to do"
+    );
+    assert_eq!(breaker(&upstream).failures, 1);
+}

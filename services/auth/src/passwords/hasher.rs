@@ -173,10 +173,12 @@ impl Hasher {
         drop(waiting);
         self.hashes.fetch_add(1, Ordering::SeqCst);
         let started = Instant::now();
+        // Most of a login's time, so a trace shows it.
+        let span = tracing::info_span!("password.hash");
         // A caller who leaves while this runs frees nothing early: the permit goes with the work.
         let result = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            work()
+            span.in_scope(work)
         })
         .await
         .map_err(Error::internal)?;
