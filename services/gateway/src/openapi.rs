@@ -37,7 +37,7 @@ pub fn openapi(pool: &DescriptorPool, public_url: &str) -> Vec<u8> {
     let mut tags = Map::new();
     for binding in &bindings {
         let service = binding.method.parent_service();
-        let about = comments.of_service(&service);
+        let about = comments.of_service(service);
         tags.entry(service.name())
             .or_insert_with(|| json!({"name": service.name(), "description": about}));
         let place = paths.place(binding);
