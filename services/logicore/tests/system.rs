@@ -11,6 +11,8 @@ mod bad_input;
 mod crash;
 #[path = "system/limits.rs"]
 mod limits;
+#[path = "system/outage.rs"]
+mod outage;
 #[cfg(feature = "peers")]
 #[path = "system/peers.rs"]
 mod peers;
