@@ -37,7 +37,7 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
         permit.record(Outcome::NoEndpoint);
         return Err(Failure::refused(no_endpoint(shared.name)));
     };
-    let judge = Judge::new(permit, picked.permit, picked.call, plan.patience);
+    let judge = Judge::new(permit, picked.permit, picked.call, plan);
     let Some(body) = replay.attempt() else {
         judge.outcome(Outcome::Neutral);
         return Err(Failure::refused(Error::internal("the request's body went by already")));

@@ -1,8 +1,9 @@
-//! When something last moved on a call, in either direction: streams have no deadline, but a silent one ends.
+//! When something last moved on a call, in either direction: streams have no deadline, but a silent one ends. And since when the
+//! request is complete: until then whoever waits waits for the caller, not for the upstream.
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +22,7 @@ pub(super) struct Activity(Arc<Last>);
 struct Last {
     start: Instant,
     millis: AtomicU64,
+    complete: OnceLock<Instant>,
 }
 
 impl Activity {
@@ -28,12 +30,23 @@ impl Activity {
         Self(Arc::new(Last {
             start: Instant::now(),
             millis: AtomicU64::new(0),
+            complete: OnceLock::new(),
         }))
     }
 
     pub(super) fn touch(&self) {
         let millis = u64::try_from(self.0.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.0.millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// The caller has sent its whole request.
+    pub(super) fn complete(&self) {
+        self.0.complete.get_or_init(Instant::now);
+    }
+
+    /// How long the whole request has been there; `None` while the caller still sends.
+    pub(super) fn since_complete(&self) -> Option<Duration> {
+        self.0.complete.get().map(Instant::elapsed)
     }
 
     /// When the call becomes idle, if nothing moves until then.

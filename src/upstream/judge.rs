@@ -1,8 +1,8 @@
 //! Tells the breakers and the balance how a call ended.
 //!
 //! The decision to question: a wait without a response head is a failure once it lasted as long as an attempt may by the
-//! *method's* deadline, whoever ended it. A caller's own shorter deadline is neutral, else one impatient caller could open the
-//! breaker for all.
+//! *method's* deadline, whoever ended it. A caller's own shorter deadline is neutral, and so is a wait for a request that its caller
+//! does not finish: else one caller, impatient or slow, could open the breaker for all.
 
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ use tonic::Code;
 
 use super::{
     breaker::{Outcome, Permit},
+    idle::Activity,
     load,
+    plan::Plan,
 };
 
 /// One attempt under judgement.
@@ -19,19 +21,21 @@ pub(super) struct Judge {
     service: Option<Permit>,
     endpoint: Option<Permit>,
     call: load::Call,
+    activity: Activity,
     patience: Duration,
     headed: bool,
 }
 
 impl Judge {
-    /// `patience`: what the method grants one attempt until its head.
-    pub(super) fn new(service: Permit, endpoint: Option<Permit>, call: load::Call, patience: Duration) -> Self {
+    /// An attempt of the call that the plan is for.
+    pub(super) fn new(service: Permit, endpoint: Option<Permit>, call: load::Call, plan: &Plan) -> Self {
         Self {
             service: Some(service),
             endpoint,
             call,
+            activity: plan.activity.clone(),
             // What layers before us used up of the deadline must not make a full wait look like an early leave.
-            patience: patience.mul_f64(0.9),
+            patience: plan.patience.mul_f64(0.9),
             headed: false,
         }
     }
@@ -58,7 +62,11 @@ impl Judge {
     }
 
     fn by_patience(&self) -> Outcome {
-        if !self.headed && self.call.elapsed() >= self.patience {
+        let waited = self
+            .activity
+            .since_complete()
+            .map(|since| since.min(self.call.elapsed()));
+        if !self.headed && waited.is_some_and(|waited| waited >= self.patience) {
             Outcome::Failure
         } else {
             Outcome::Neutral

@@ -39,6 +39,9 @@ struct Shared {
 
 impl Replay {
     pub(super) fn new(inner: Body, activity: Activity) -> Self {
+        if inner.is_end_stream() {
+            activity.complete();
+        }
         let shared = Shared {
             inner,
             copied: Vec::new(),
@@ -138,6 +141,10 @@ impl HttpBody for Attempt {
             }
             Some(Err(_)) => shared.give_up(),
             None => shared.ended = true,
+        }
+        // Whoever sends it asks whether it is at its end, and does not poll again then.
+        if shared.ended || shared.inner.is_end_stream() {
+            this.replay.activity.complete();
         }
         Poll::Ready(frame)
     }

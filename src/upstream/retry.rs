@@ -3,7 +3,7 @@
 //! The decision to question: the budget is drawn on before the wait, so calls that wait count too, else a storm would form
 //! behind the back-off. A pushback longer than our own longest wait is passed on to the caller instead of being sat out here.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use http::{Request, Response, request::Parts};
 use rand::Rng;
@@ -73,18 +73,21 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
 
 /// An attempt within its own time and the call's.
 async fn limited(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
-    let attempt = attempt::run(shared, plan, parts, replay);
+    let mut attempt = pin!(attempt::run(shared, plan, parts, replay));
     let Some(deadline) = plan.deadline else {
         return attempt.await;
     };
-    let until = plan
-        .per_try
-        .map_or(deadline, |t| deadline.min(tokio::time::Instant::now() + t));
-    match timeout_at(until, attempt).await {
-        Ok(result) => result,
-        Err(_) if until < deadline => Err(Failure::try_timeout(shared.name)),
-        Err(_) => Err(Failure::refused(deadline_exceeded(shared.name))),
+    let until = plan.per_try.map(|t| tokio::time::Instant::now() + t);
+    if let Some(until) = until.filter(|until| *until < deadline) {
+        match timeout_at(until, attempt.as_mut()).await {
+            Ok(result) => return result,
+            Err(_) if plan.activity.since_complete().is_some() => return Err(Failure::try_timeout(shared.name)),
+            // The caller still sends: another attempt would wait for the same, and take from the budget of all.
+            Err(_) => {}
+        }
     }
+    let late = |_| Err(Failure::refused(deadline_exceeded(shared.name)));
+    timeout_at(deadline, attempt).await.unwrap_or_else(late)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

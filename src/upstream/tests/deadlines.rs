@@ -184,6 +184,33 @@ async fn an_impatient_caller_says_nothing_about_the_upstream() {
     assert_eq!((&*breaker.state, breaker.failures), ("Closed", 0));
 }
 
+/// A call whose body begins and does not end.
+fn unfinished(path: &str) -> Request<Body> {
+    let begun = tokio_stream::once(Ok::<_, Status>(Frame::data(Bytes::from_static(&MESSAGE[..3]))));
+    let body = Body::new(StreamBody::new(begun.chain(tokio_stream::pending())));
+    request(path).map(|_| body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_does_not_finish_says_nothing_about_the_upstream() {
+    for path in [LOGIN, REFRESH] {
+        let (calls, address) = hanging();
+        let upstream = to(vec![address], &resilience());
+        let start = Instant::now();
+        let answers = futures_util::future::join_all((0..30).map(|_| send(&upstream, unfinished(path)))).await;
+        let in_time = |answer: &Answer| answer.reason() == Some(Reason::DeadlineExceeded);
+        assert!(answers.iter().all(in_time), "{path}");
+        assert_eq!(start.elapsed().as_secs(), 5, "{path}");
+        let breaker = breaker(&upstream);
+        assert_eq!((&*breaker.state, breaker.failures), ("Closed", 0), "{path}");
+        assert_eq!(
+            *calls.lock().unwrap(),
+            30,
+            "{path}: nor does it take from the budget of retries"
+        );
+    }
+}
+
 /// Sends a message every `every`, `count` times, and then its status.
 fn ticking(every: Duration, count: usize) -> Address {
     in_memory(move |_| async move {
