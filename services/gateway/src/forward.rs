@@ -29,7 +29,8 @@ use crate::{
 /// Hands requests on.
 #[derive(Clone, Debug)]
 pub(crate) struct Forward {
-    own: GrpcService,
+    /// Shared, since this is cloned for every request and asked for few.
+    own: Arc<GrpcService>,
     message_bytes: usize,
 }
 
@@ -37,7 +38,7 @@ impl Forward {
     /// `own`: what the gateway serves by itself. Messages of more than `message_bytes` are refused.
     pub(crate) fn new(own: Routes, message_bytes: usize) -> Self {
         Self {
-            own: BoxCloneSyncService::new(own.prepare()),
+            own: Arc::new(BoxCloneSyncService::new(own.prepare())),
             message_bytes,
         }
     }
@@ -62,7 +63,7 @@ impl Service<Request<Body>> for Forward {
         let request = Request::from_parts(parts, body);
         let call = match &route.target {
             Target::Upstream(upstream) => Either::Left(upstream.clone().call(request)),
-            Target::Own => Either::Right(self.own.clone().oneshot(request)),
+            Target::Own => Either::Right(GrpcService::clone(&self.own).oneshot(request)),
         };
         Box::pin(async move {
             // The call first: an answer that is there is an answer, whatever else the caller still sends.
