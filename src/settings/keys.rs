@@ -115,7 +115,7 @@ pub const KEYS: &[Key] = &[
         |s, v| { s.data_dir = v.into(); Ok(()) }, |s| s.data_dir.display().to_string()),
     key!("env", "LOGICORE_ENV", "development or production; production has no demo accounts",
         |s, v| environment(s, v), |s| if s.production { "production" } else { "development" }.to_owned()),
-    key!("demo", "DEMO", "make the demo accounts: true, false, or unset for the rule (`all`, on loopback, empty data folder)",
+    key!("demo", "DEMO", "make the demo accounts: true, false, or unset for the rule (`all`, PUBLIC_URL and port on loopback, empty data folder)",
         |s, v| { s.demo = Some(parse::flag(v)?); Ok(()) }, |s| optional(s.demo.as_ref())),
     key!(secret "jwt_secret", "JWT_SECRET", "seals the signing keys; signs itself where JWT_ALGORITHM is HS256", jwt.secret),
     key!(secret "jwt_secret_previous", "JWT_SECRET_PREVIOUS", "the secret before, while keys are sealed anew", jwt.secret_previous),
