@@ -9,7 +9,10 @@ use logicore::{Context, Error, Reason, feed::AccessView, telemetry::Metrics};
 use serde_json::json;
 use tonic::body::Body;
 
-use crate::rest::{NoMatch, http_error, options};
+use crate::{
+    limits::LimitLayer,
+    rest::{NoMatch, http_error, options},
+};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 const JWKS: &str = "/.well-known/jwks.json";
@@ -24,14 +27,17 @@ pub(crate) struct Documents {
     metrics: Arc<Metrics>,
     access: Arc<AccessView>,
     metadata: Bytes,
+    limit: LimitLayer,
 }
 
 impl Documents {
-    pub(crate) fn new(ctx: &Context) -> Self {
+    /// `limit`: of each address. Metrics are dear to write.
+    pub(crate) fn new(ctx: &Context, limit: LimitLayer) -> Self {
         Self {
             metrics: Arc::clone(&ctx.metrics),
             access: Arc::clone(&ctx.access),
             metadata: metadata(&ctx.settings.public_url).into(),
+            limit,
         }
     }
 
@@ -43,6 +49,9 @@ impl Documents {
             "/.well-known/oauth-authorization-server" => Self::metadata,
             _ => return None,
         };
+        if let Err(error) = self.limit.count(&request.extensions) {
+            return Some(http_error(error));
+        }
         Some(match request.method {
             Method::GET => make(self),
             Method::HEAD => make(self).map(|_| Body::empty()),

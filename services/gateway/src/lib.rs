@@ -40,9 +40,11 @@ pub fn start(ctx: &Context) -> Result<HttpService, Error> {
     let pool = public_pool()?;
     let table = Arc::new(routes::Table::new(ctx, &pool).map_err(Error::internal)?);
     let own = own::services(ctx)?;
-    let stack = stack::stack(ctx, &table, own);
+    // One for all: the documents are no way around it.
+    let by_address = limits::LimitLayer::new(ctx, limits::By::Address);
+    let stack = stack::stack(ctx, &table, own, by_address.clone());
     let pages = docs::Pages::new(openapi::openapi(&pool, &ctx.settings.public_url));
-    let documents = documents::Documents::new(ctx);
+    let documents = documents::Documents::new(ctx, by_address);
     attach_breakers(ctx);
     let front = front::front(table, stack, documents, pages);
     Ok(http_rules::wrap(&ctx.settings, front))

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures_util::future::Either;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response};
 use logicore::{
     Context as Process, Error, Reason,
     access::Principal,
@@ -88,6 +88,21 @@ impl LimitLayer {
         process.tasks.spawn(sweep(Arc::clone(&limit), process.shutdown.clone()));
         Self(limit)
     }
+
+    /// Counts what is answered without a stack.
+    ///
+    /// # Errors
+    /// `RATE_LIMITED`.
+    pub(crate) fn count(&self, extensions: &Extensions) -> Result<(), Error> {
+        let standing = self.0.key(extensions).map(|key| self.0.buckets.take(key, 1));
+        match standing.filter(|standing| !standing.allowed) {
+            None => Ok(()),
+            Some(standing) => {
+                self.0.refused.inc();
+                Err(self.0.refusal(&standing))
+            }
+        }
+    }
 }
 
 async fn sweep(limit: Arc<Limit>, shutdown: tokio_util::sync::CancellationToken) {
@@ -101,8 +116,7 @@ async fn sweep(limit: Arc<Limit>, shutdown: tokio_util::sync::CancellationToken)
 
 impl Limit {
     /// Whose request it is, as far as this limit counts.
-    fn key(&self, request: &Request<Body>) -> Option<Key> {
-        let extensions = request.extensions();
+    fn key(&self, extensions: &Extensions) -> Option<Key> {
         let principal = extensions.get::<Arc<Principal>>();
         match (self.by, principal) {
             (By::Address, None) => extensions.get::<PeerAddr>().map(|a| Key::Address(network(a.0.ip()))),
@@ -184,7 +198,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(key) = self.limit.key(&request) else {
+        let Some(key) = self.limit.key(request.extensions()) else {
             let future = self.inner.call(request);
             return Either::Left(ResponseFuture { future, told: None });
         };

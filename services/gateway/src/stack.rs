@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// The stack of the gateway. Its requests carry what the front noted: protocol, and route where there is one.
-pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes) -> GrpcService {
+pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes, by_address: LimitLayer) -> GrpcService {
     let message_bytes = ctx.settings.limits.message_bytes;
     let stack = ServiceBuilder::new()
         // Everything below names the request by it.
@@ -49,7 +49,7 @@ pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes) -> GrpcServi
         // Who calls, so that strangers are counted by address and others are not. Refuses nobody.
         .layer(authenticate::identify(&ctx.verifier))
         // Before anything that costs: a stranger's flood ends here.
-        .layer(LimitLayer::new(ctx, limits::By::Address))
+        .layer(by_address)
         // What means no method ends here, counted and limited like everything.
         .layer(GateLayer(Routed))
         // An answer that nobody waits for is not worth what follows.

@@ -95,3 +95,15 @@ async fn one_network_of_ipv6_is_one_stranger() {
     assert!(refused(&call(&layer, "[2001:db8:1:2:ffff::9]", None).await));
     assert!(!refused(&call(&layer, "[2001:db8:1:3::1]", None).await));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_no_stack_answers_is_counted_with_the_rest() {
+    let layer = layer(By::Address, 2);
+    let mut from = http::Extensions::new();
+    from.insert(PeerAddr("192.0.2.1:9".parse().unwrap()));
+    assert!(layer.count(&from).is_ok());
+    assert!(!refused(&call(&layer, "192.0.2.1", None).await));
+    let error = layer.count(&from).unwrap_err();
+    assert_eq!(error.reason(), Reason::RateLimited);
+    assert!(refused(&call(&layer, "192.0.2.1", None).await));
+}
