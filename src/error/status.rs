@@ -10,6 +10,14 @@ use super::{Error, Reason};
 /// `google.rpc.ErrorInfo.domain` of every error that LogiCore itself makes.
 pub const DOMAIN: &str = "logicore";
 
+/// Longest sentence, in bytes. Sentences repeat what callers sent, and an error travels in headers, sentence and details both:
+/// beyond 8 KiB many clients refuse them, and what a caller did wrong would look like a broken connection.
+const SENTENCE: usize = 512;
+/// Longest value beside it.
+const VALUE: usize = 256;
+/// Wrong fields that are told of, each by a sentence of its own: as many as fit into so many bytes.
+const VIOLATIONS: usize = 2048;
+
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let mut details = ErrorDetails::new();
@@ -19,22 +27,16 @@ impl From<Error> for Status {
             error
                 .metadata
                 .iter()
-                .map(|(k, v)| ((*k).to_owned(), v.clone()))
+                .map(|(k, v)| ((*k).to_owned(), clipped(v, VALUE)))
                 .collect::<HashMap<_, _>>(),
         );
         if let Some(delay) = error.retry_after {
             details.set_retry_info(Some(delay));
         }
         if !error.violations.is_empty() {
-            details.set_bad_request(
-                error
-                    .violations
-                    .iter()
-                    .map(|(f, p)| FieldViolation::new(f, p))
-                    .collect::<Vec<_>>(),
-            );
+            details.set_bad_request(violations(&error.violations));
         }
-        let mut status = Status::with_error_details(error.row().code, error.message.as_ref(), details);
+        let mut status = Status::with_error_details(error.row().code, clipped(&error.message, SENTENCE), details);
         if let Some(delay) = error.retry_after {
             let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status.metadata_mut().insert("grpc-retry-pushback-ms", ms.into());
@@ -43,6 +45,26 @@ impl From<Error> for Status {
         status.set_source(std::sync::Arc::new(error));
         status
     }
+}
+
+fn violations(all: &[(String, String)]) -> Vec<FieldViolation> {
+    let mut room = VIOLATIONS;
+    let clipped = all.iter().map(|(f, p)| (clipped(f, VALUE), clipped(p, SENTENCE)));
+    let fitting = clipped.map_while(|(field, problem)| {
+        room = room.checked_sub(field.len() + problem.len())?;
+        Some(FieldViolation::new(field, problem))
+    });
+    fitting.collect()
+}
+
+/// The text, or its beginning where it is longer.
+fn clipped(text: &str, longest: usize) -> String {
+    const MORE: &str = "...";
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(longest - MORE.len());
+    format!("{}{MORE}", &text[..end])
 }
 
 impl Error {
@@ -96,6 +118,25 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn what_callers_sent_never_makes_an_error_too_large_for_headers() {
+        for unit in ["x", "ä", "\u{1f600}", "\n"] {
+            let long = unit.repeat(100_000);
+            let mut error = Error::field(&long, &long).with("value", &long);
+            for n in 0..1000 {
+                error = error.and_field(format!("field.{n}"), &long);
+            }
+            let mut headers = http::HeaderMap::new();
+            Status::from(error).add_header(&mut headers).unwrap();
+            let size: usize = headers.iter().map(|(n, v)| n.as_str().len() + v.len() + 32).sum();
+            assert!(size < 8 << 10, "{unit:?}: {size}");
+            let told = Status::from_header_map(&headers).unwrap();
+            assert_eq!(Error::reason_of(&told), Some(Reason::InvalidField));
+            assert!(told.message().ends_with("...") && told.message().len() <= SENTENCE);
+            assert!(!told.get_details_bad_request().unwrap().field_violations.is_empty());
+        }
     }
 
     #[test]
