@@ -120,7 +120,7 @@ async fn no_method_but_the_public_ones_serves_without_a_token(layout: Layout) ->
         let missing = (Code::Unauthenticated, "AUTH_TOKEN_MISSING".to_owned());
         let grpc = call(&system, &method.path, "", &[]).await?;
         assert_eq!(grpc.outcome(), missing, "{}", method.path);
-        assert_eq!(grpc.header("www-authenticate"), "Bearer", "{}", method.path);
+        assert!(grpc.header("www-authenticate").starts_with("Bearer"), "{}", method.path);
         let web = grpc_web_bytes(system.address(), &method.path, &[], framed(&[])).await?;
         assert_eq!(web.outcome(), missing, "{}", method.path);
     }

@@ -35,7 +35,7 @@ fn front(system: &System) -> &'static str {
 }
 
 async fn whoever_is_inside_is_served_and_nobody_else_is_let_in(layout: Layout) -> anyhow::Result<()> {
-    let mut system = start(layout, &[("LOGICORE_DRAIN_DELAY", "1s")]).await?;
+    let mut system = start(layout, &[("LOGICORE_DRAIN_DELAY", "2s")]).await?;
     let part = front(&system);
     let channel = Endpoint::from_shared(system.public_url())?.connect().await?;
     let mut watch = HealthClient::new(channel)
