@@ -4,6 +4,7 @@
 //! GOAWAY, must not keep a process alive (hyper #4170).
 
 mod connection;
+mod counted;
 mod phase;
 mod refuse;
 #[cfg(test)]

@@ -3,12 +3,10 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
@@ -18,14 +16,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use pin_project_lite::pin_project;
 use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::body::Body;
 use tower::{ServiceExt, util::Oneshot};
 
-use super::{HEAD_TIMEOUT, HttpService, PeerAddr};
+use super::{HEAD_TIMEOUT, HttpService, PeerAddr, counted::Counted};
 use crate::{settings::Limits, telemetry::Metrics};
 
 /// What a message of the usual 4 MiB needs to flow without a pause for every window update.
@@ -111,10 +108,7 @@ impl Connections {
     {
         let _open = self.open.as_ref().map(Open::new);
         let received = Arc::new(AtomicUsize::new(0));
-        let io = Counted {
-            io,
-            received: Arc::clone(&received),
-        };
+        let io = Counted::new(io, Arc::clone(&received));
         let entry = Entry {
             service: self.service.clone(),
             peer,
@@ -227,50 +221,5 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-pin_project! {
-    /// Counts what has been received.
-    struct Counted<I> {
-        #[pin]
-        io: I,
-        received: Arc<AtomicUsize>,
-    }
-}
-
-impl<I: AsyncRead> AsyncRead for Counted<I> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        let this = self.project();
-        let before = buf.filled().len();
-        let polled = this.io.poll_read(cx, buf);
-        this.received.fetch_add(buf.filled().len() - before, Relaxed);
-        polled
-    }
-}
-
-impl<I: AsyncWrite> AsyncWrite for Counted<I> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.project().io.poll_write(cx, buf)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        self.project().io.poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }

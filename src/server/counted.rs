@@ -1,0 +1,142 @@
+//! What a connection is read from and written to: counts what came, and waits only so long for a peer that reads nothing, which would
+//! hold its answers in our memory otherwise.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
+
+/// A peer that takes nothing of what it is sent for so long is gone, or means to make us keep it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+pin_project! {
+    /// Counts what has been received, and gives up on a peer that reads nothing.
+    pub(super) struct Counted<I> {
+        #[pin]
+        io: I,
+        received: Arc<AtomicUsize>,
+        // Runs while the peer takes nothing.
+        stalled: Option<Pin<Box<Sleep>>>,
+    }
+}
+
+/// What came of a write, or of the wait for it.
+fn in_time<T>(
+    stalled: &mut Option<Pin<Box<Sleep>>>,
+    cx: &mut Context<'_>,
+    polled: Poll<io::Result<T>>,
+) -> Poll<io::Result<T>> {
+    if polled.is_ready() {
+        *stalled = None;
+        return polled;
+    }
+    let timer = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+    ready!(timer.as_mut().poll(cx));
+    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+}
+
+impl<I: AsyncRead> AsyncRead for Counted<I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let before = buf.filled().len();
+        let polled = this.io.poll_read(cx, buf);
+        this.received.fetch_add(buf.filled().len() - before, Relaxed);
+        polled
+    }
+}
+
+impl<I: AsyncWrite> AsyncWrite for Counted<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        let polled = this.io.poll_write(cx, buf);
+        in_time(this.stalled, cx, polled)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let polled = this.io.poll_flush(cx);
+        in_time(this.stalled, cx, polled)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.project();
+        let polled = this.io.poll_shutdown(cx);
+        in_time(this.stalled, cx, polled)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.project();
+        let polled = this.io.poll_write_vectored(cx, bufs);
+        in_time(this.stalled, cx, polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
+
+impl<I> Counted<I> {
+    /// Counts into `received`, in bytes.
+    pub(super) fn new(io: I, received: Arc<AtomicUsize>) -> Self {
+        Self {
+            io,
+            received,
+            stalled: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+
+    fn pipe() -> (Counted<DuplexStream>, DuplexStream) {
+        let (io, peer) = tokio::io::duplex(10);
+        (Counted::new(io, Arc::default()), peer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_is_given_up() {
+        let (mut io, _peer) = pipe();
+        let start = Instant::now();
+        let error = io.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), start.elapsed()),
+            (io::ErrorKind::TimedOut, WRITE_TIMEOUT)
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_slowly_is_borne() {
+        let (mut io, mut peer) = pipe();
+        let reader = tokio::spawn(async move {
+            for _ in 0..10 {
+                sleep(WRITE_TIMEOUT - Duration::from_secs(1)).await;
+                peer.read_exact(&mut [0; 10]).await.unwrap();
+            }
+        });
+        io.write_all(&[0; 100]).await.unwrap();
+        reader.await.unwrap();
+    }
+}
