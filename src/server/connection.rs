@@ -35,7 +35,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const PENDING_RESETS: usize = 20;
 /// Streams that we had to reset for a peer's mistakes, after which it is a flood (CVE-2025-8671).
 const LOCAL_RESETS: usize = 256;
-/// Streams at once of a peer within the deployment.
+/// Streams at once of a peer within the deployment, and those that it reset before we looked: callers who leave together are no fault of
+/// the peer that tells us, and cutting it off would fail the calls of all the others.
 const PEER_STREAMS: u32 = 1024;
 /// Headers are read up to so many times what is taken, so that whoever sends a little too much is told so in its own protocol by what
 /// is served here; beyond that hyper answers with a bare status.
@@ -181,7 +182,10 @@ fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor
             Protocols::Http2 => limits.streams_per_connection.max(PEER_STREAMS),
         })
         .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
-        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_pending_accept_reset_streams(match protocols {
+            Protocols::Any => PENDING_RESETS,
+            Protocols::Http2 => PEER_STREAMS as usize,
+        })
         .max_local_error_reset_streams(LOCAL_RESETS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
@@ -221,5 +225,60 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::settings::{Role, Settings};
+
+    const RST_STREAM: u8 = 3;
+    const PING: u8 = 6;
+    const GOAWAY: u8 = 7;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// What a server says to a hundred requests that their caller takes back at once: an answered PING, or GOAWAY.
+    async fn after_resets(protocols: Protocols) -> u8 {
+        let never = tower::service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let limits = Settings::defaults(Role::Gateway).limits;
+        let connections = Connections::new(protocols, &limits, HttpService::new(never));
+        let (mut ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(async move { connections.drive(theirs, None).await });
+        let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        said.extend(frame(4, 0, 0, &[]));
+        for stream in (1..200).step_by(2) {
+            // POST, http, and the path `/`, from HPACK's static table.
+            said.extend(frame(1, 5, stream, &[0x83, 0x86, 0x84]));
+            said.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+        }
+        said.extend(frame(PING, 0, 0, b"all said"));
+        ours.write_all(&said).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            ours.read_exact(&mut head).await.unwrap();
+            let [_, high, low, kind, ..] = head;
+            let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+            ours.read_exact(&mut payload).await.unwrap();
+            if kind == GOAWAY || (kind == PING && payload == b"all said") {
+                return kind;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_not_cut_off_for_callers_who_leave() {
+        assert_eq!(after_resets(Protocols::Http2).await, PING);
+        assert_eq!(
+            after_resets(Protocols::Any).await,
+            GOAWAY,
+            "one caller that resets so many floods"
+        );
     }
 }
