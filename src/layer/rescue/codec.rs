@@ -29,6 +29,12 @@ const TABLE: &[(&str, Reason, &str)] = &[
         "the body holds no message",
     ),
     (
+        // Of the request: what is called from here answers with statuses of ours.
+        "h2 protocol error",
+        Reason::CallerGone,
+        "the request broke off",
+    ),
+    (
         "Error decompressing: size limit",
         Reason::MessageTooLarge,
         "the message is larger than is taken",
@@ -52,4 +58,19 @@ pub(super) fn error(status: &Status) -> Option<Error> {
     }
     let (_, reason, message) = TABLE.iter().find(|(begin, ..)| status.message().starts_with(begin))?;
     Some(Error::new(*reason, *message).because(status.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use h2::Reason as Reset;
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_was_taken_back_is_no_defect_of_ours() {
+        for reset in [Reset::INTERNAL_ERROR, Reset::CANCEL, Reset::ENHANCE_YOUR_CALM] {
+            let status = Status::from_error(Box::new(h2::Error::from(reset)));
+            assert_eq!(error(&status).map(|e| e.reason()), Some(Reason::CallerGone), "{status}");
+        }
+    }
 }
