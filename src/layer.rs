@@ -14,6 +14,7 @@ pub mod lifetime;
 pub mod origin;
 pub mod outgoing;
 pub mod peer;
+pub mod ready;
 pub mod request_id;
 pub mod rescue;
 pub mod route;

@@ -27,7 +27,7 @@ pub use scan::last_string;
 use super::{
     AnswerFuture,
     authorize::{Verdict, missing_permission},
-    refuse, route,
+    ready, refuse, route,
 };
 use crate::{
     access::{Principal, missing_token},
@@ -89,9 +89,7 @@ where
             Some(verdict) if verdict.settled() => Either::Left(self.inner.call(request)),
             verdict => {
                 let verdict = verdict.copied();
-                let waiting = self.inner.clone();
-                // The one that is ready answers; its clone takes the next call.
-                let mut inner = std::mem::replace(&mut self.inner, waiting);
+                let mut inner = ready::take(&mut self.inner);
                 let limit = self.limit;
                 Either::Right(Box::pin(async move {
                     match admit(verdict, request, limit).await {

@@ -20,7 +20,10 @@ use logicore::{
     Context as Process,
     access::Principal,
     feed::AccessView,
-    layer::body::{code_in, trailers},
+    layer::{
+        body::{code_in, trailers},
+        ready,
+    },
 };
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -84,9 +87,7 @@ where
         let Some(route) = request.extensions().get::<Arc<Route>>().filter(allowed).cloned() else {
             return Either::Left(self.inner.call(request));
         };
-        let waiting = self.inner.clone();
-        // The one that is ready answers; its clone takes the next call.
-        let inner = std::mem::replace(&mut self.inner, waiting);
+        let inner = ready::take(&mut self.inner);
         let layer = self.layer.clone();
         Either::Right(Box::pin(async move { layer.answer(route, request, inner).await }))
     }

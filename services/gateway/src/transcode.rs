@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::Either;
 use http::{Request, Response};
-use logicore::layer::refuse;
+use logicore::layer::{ready, refuse};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -65,9 +65,7 @@ where
         let Some(route) = request.extensions_mut().remove::<Arc<Match>>() else {
             return Either::Left(self.inner.call(request));
         };
-        let waiting = self.inner.clone();
-        // The one that is ready answers; its clone takes the next call.
-        let mut inner = std::mem::replace(&mut self.inner, waiting);
+        let mut inner = ready::take(&mut self.inner);
         let limit = self.limit;
         Either::Right(Box::pin(async move {
             let (parts, body) = request.into_parts();
