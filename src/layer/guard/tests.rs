@@ -214,7 +214,7 @@ async fn what_is_not_one_plain_message_is_refused() {
         [&whole[..], &[0]].concat(),
         compressed,
         strange,
-        vec![0, 0xff, 0xff, 0xff, 0xff],
+        vec![0, 0, 0, 0, 9],
         framed(&[0x0a, 5, b'x']).to_vec(),
         framed(&[0x08, 1]).to_vec(),
         framed(&[0x0a, 1, 0xff]).to_vec(),
@@ -242,6 +242,14 @@ async fn a_message_is_read_up_to_its_limit() {
         judged(GET_USER, OWN_SUBJECT, &me, &filled(LIMIT + 1)).await,
         Some(Reason::MessageTooLarge)
     );
+    let announced = Body::new(Full::from(&[0, 0xff, 0xff, 0xff, 0xff][..]));
+    let (arrived, status) = guarded(GET_USER, OWN_SUBJECT, &me, announced).await;
+    assert_eq!(
+        Error::reason_of(&status),
+        Some(Reason::MessageTooLarge),
+        "however much came of it"
+    );
+    assert_eq!(arrived, None);
 }
 
 #[tokio::test]
