@@ -87,7 +87,13 @@ pub fn breaker_reset(breaker: &str, order: u64) -> pb::Resource {
         breaker: breaker.to_owned(),
         order,
     };
-    of(format!("breaker/{breaker}"), Kind::BreakerReset(reset))
+    of(breaker_reset_id(breaker), Kind::BreakerReset(reset))
+}
+
+/// Resource key of the newest order to a breaker.
+#[must_use]
+pub fn breaker_reset_id(breaker: &str) -> String {
+    format!("breaker/{breaker}")
 }
 
 fn of(key: String, kind: Kind) -> pb::Resource {

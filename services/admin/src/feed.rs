@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use logicore::{
     api::{mesh as pb, policy::Scope as PbScope},
-    feed::{Producer, resource},
+    feed::{ADMIN, Producer, resource},
     ids::{RoleName, TenantId},
     policy::Scope,
 };
@@ -53,7 +53,7 @@ impl Publisher {
     pub fn new(catalogue: Arc<Catalogue>, epoch: &str, head: u64, facts: &[Fact]) -> Self {
         let stored = facts.iter().filter_map(|fact| told(&catalogue, fact));
         let resources = BUILT_IN.iter().map(built_in).chain(stored).collect();
-        let producer = Producer::new("admin", epoch.to_owned(), head, resources);
+        let producer = Producer::new(ADMIN, epoch.to_owned(), head, resources);
         Self { producer, catalogue }
     }
 
@@ -99,7 +99,7 @@ fn told(catalogue: &Catalogue, fact: &Fact) -> Option<pb::Resource> {
 fn gone(fact: &Fact) -> Option<String> {
     match fact {
         Fact::RoleGone(tenant, name) => Some(resource::role_id(Some(tenant), name)),
-        Fact::BreakerResetGone(breaker) => Some(resource::breaker_reset(breaker, 0).key),
+        Fact::BreakerResetGone(breaker) => Some(resource::breaker_reset_id(breaker)),
         Fact::Role(_) | Fact::Tenant(_) | Fact::BreakerReset(..) => None,
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use logicore::{
-    api::mesh::{self as pb, RevocationTarget, resource::Kind},
-    feed::Producer,
+    api::mesh::{self as pb, RevocationTarget},
+    feed::{Producer, resource},
 };
 use prost_types::Timestamp;
 
@@ -28,8 +28,11 @@ impl Sink for Publisher {
     fn changed(&self, change: Change) {
         let Some(producer) = self.0.get() else { return };
         let upserts = change.raised.iter().map(resource_of_mark).collect();
-        let removed = change.lowered.iter().map(name_of_mark);
-        let removed = removed.chain(change.keys_gone.iter().map(|kid| name_of_key(kid)));
+        let removed = change
+            .lowered
+            .iter()
+            .map(|t| resource::revocation_id(wire_target(t), &t.id()));
+        let removed = removed.chain(change.keys_gone.iter().map(|kid| resource::verification_key_id(kid)));
         producer.publish(change.revision, upserts, removed.collect());
     }
 }
@@ -37,44 +40,33 @@ impl Sink for Publisher {
 /// A signing key as a resource; `None` for a shared secret, which is never published.
 pub(crate) fn resource_of_key(key: &Key) -> Option<pb::Resource> {
     let jwk = key.material.jwk(&key.kid)?;
-    Some(pb::Resource {
-        key: name_of_key(&key.kid),
-        kind: Some(Kind::VerificationKey(pb::VerificationKey {
-            kid: key.kid.clone(),
-            alg: key.material.name().to_owned(),
-            jwk: jwk.to_string(),
-        })),
-    })
+    Some(resource::verification_key(pb::VerificationKey {
+        kid: key.kid.clone(),
+        alg: key.material.name().to_owned(),
+        jwk: jwk.to_string(),
+    }))
 }
 
 /// A mark as a resource.
 pub(crate) fn resource_of_mark(mark: &Mark) -> pb::Resource {
-    let target = match mark.target {
+    resource::revocation(pb::Revocation {
+        target: wire_target(&mark.target).into(),
+        id: mark.target.id(),
+        revoked: mark.revoked,
+        stale: mark.stale,
+        expire_time: Some(Timestamp {
+            seconds: mark.expire_time.timestamp(),
+            nanos: i32::try_from(mark.expire_time.timestamp_subsec_nanos()).unwrap_or_default(),
+        }),
+    })
+}
+
+const fn wire_target(target: &Target) -> RevocationTarget {
+    match target {
         Target::Token(_) => RevocationTarget::Token,
         Target::Session(_) => RevocationTarget::Session,
         Target::User(_) => RevocationTarget::User,
         Target::Tenant(_) => RevocationTarget::Tenant,
         Target::All => RevocationTarget::All,
-    };
-    pb::Resource {
-        key: name_of_mark(&mark.target),
-        kind: Some(Kind::Revocation(pb::Revocation {
-            target: target.into(),
-            id: mark.target.id(),
-            revoked: mark.revoked,
-            stale: mark.stale,
-            expire_time: Some(Timestamp {
-                seconds: mark.expire_time.timestamp(),
-                nanos: i32::try_from(mark.expire_time.timestamp_subsec_nanos()).unwrap_or_default(),
-            }),
-        })),
     }
-}
-
-fn name_of_key(kid: &str) -> String {
-    format!("key/{kid}")
-}
-
-fn name_of_mark(target: &Target) -> String {
-    format!("revocation/{target}")
 }

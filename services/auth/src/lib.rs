@@ -38,7 +38,10 @@ mod throttle;
 
 use std::{sync::Arc, time::Duration};
 
-use logicore::{Context, Error, feed::Producer};
+use logicore::{
+    Context, Error,
+    feed::{AUTH, Producer},
+};
 use logicore_store::{Db, outbox};
 use tonic::service::Routes;
 
@@ -119,10 +122,5 @@ async fn producer(auth: &Auth) -> Result<Arc<Producer>, Error> {
     let (revision, marks) = auth.store.mark_list().await?;
     let keys = auth.signer.keys().iter().filter_map(feed::resource_of_key);
     let resources = keys.chain(marks.iter().map(feed::resource_of_mark)).collect();
-    Ok(Producer::new(
-        "auth",
-        auth.store.epoch().to_string(),
-        revision,
-        resources,
-    ))
+    Ok(Producer::new(AUTH, auth.store.epoch().to_string(), revision, resources))
 }

@@ -33,7 +33,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Word for the target's kind: in the store and in the feed's resource keys.
+    /// Word for the target's kind in the store.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Token(_) => "token",
@@ -65,12 +65,6 @@ impl Target {
             "all" => Self::All,
             _ => return None,
         })
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind(), self.id())
     }
 }
 
