@@ -53,13 +53,7 @@ pub fn context_with(settings: Settings) -> Context {
         )
     };
     let access = AccessView::new(None);
-    let verifier = Verifier::new(
-        settings.public_url.clone(),
-        settings.jwt.audience.clone(),
-        None,
-        Arc::clone(&access),
-        clock.clone(),
-    );
+    let verifier = Verifier::from_settings(&settings, Arc::clone(&access), clock.clone());
     Context {
         neighbours: Neighbours {
             auth: nowhere("auth"),

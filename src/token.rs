@@ -20,6 +20,7 @@ use crate::{
     error::{Error, Reason},
     feed::AccessView,
     secret::Secret,
+    settings::{Algorithm, Settings},
 };
 
 use cache::{Cache, Verified};
@@ -59,6 +60,14 @@ impl Verifier {
             clock,
             cache: Cache::default(),
         }
+    }
+
+    /// A verifier of the deployment's own tokens, as its settings say how they are made.
+    #[must_use]
+    pub fn from_settings(settings: &Settings, access: Arc<AccessView>, clock: Clock) -> Self {
+        let jwt = &settings.jwt;
+        let hs256 = jwt.secret.clone().filter(|_| jwt.algorithm == Algorithm::Hs256);
+        Self::new(settings.public_url.clone(), jwt.audience.clone(), hs256, access, clock)
     }
 
     /// Judges a compact JWT.

@@ -9,7 +9,7 @@ use logicore::{
     feed::AccessView,
     mesh::{Address, Identity, MemoryListener, memory},
     policy,
-    settings::{Algorithm, Role, Settings},
+    settings::{Role, Settings},
     telemetry::Metrics,
     token::Verifier,
     upstream::Upstream,
@@ -32,14 +32,7 @@ pub(crate) fn context(settings: Settings) -> (Context, Inner) {
     let policies = Arc::new(policy::Table::compiled_in());
     let identity = Identity::from_settings(&settings, clock.clone());
     let access = AccessView::new(snapshots(&settings.data_dir));
-    let hs256 = (settings.jwt.algorithm == Algorithm::Hs256).then(|| settings.jwt.secret.clone());
-    let verifier = Verifier::new(
-        settings.public_url.clone(),
-        settings.jwt.audience.clone(),
-        hs256.flatten(),
-        Arc::clone(&access),
-        clock.clone(),
-    );
+    let verifier = Verifier::from_settings(&settings, Arc::clone(&access), clock.clone());
     let mut inner = Inner::default();
     let upstream = |name, addresses| {
         let (identity, policies) = (Arc::clone(&identity), Arc::clone(&policies));
