@@ -1,4 +1,13 @@
 //! What tests of every package start from. No production code may use it.
+//!
+//! Here is one process on its own: its context, what it is fed, and tokens for it. Several processes beside each other begin with
+//! [`settings`], and find each other by [`serve`] and [`upstream`]; a [`Caller`] calls them. Where the real neighbour cannot be
+//! had, its stand-in is in [`accounts`] or [`audit_log`].
+
+pub mod accounts;
+pub mod audit_log;
+mod caller;
+mod deployment;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -8,6 +17,9 @@ use std::{
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use caller::{Caller, reason};
+pub use deployment::{PATIENCE, serve, serve_on, settings, until, upstream};
 
 use crate::{
     api::{mesh as pb, policy::Scope},
@@ -36,7 +48,12 @@ pub fn context(role: Role) -> Context {
 /// The same with settings of one's own.
 #[must_use]
 pub fn context_with(settings: Settings) -> Context {
-    let clock = Clock::system();
+    context_at(settings, Clock::system())
+}
+
+/// The same on a clock of one's own.
+#[must_use]
+pub fn context_at(settings: Settings, clock: Clock) -> Context {
     let settings = Arc::new(settings);
     let metrics = Metrics::new();
     let policies = policies();

@@ -17,24 +17,17 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{view::Source, *};
 use crate::{
     access::Principal,
-    api::{
-        mesh::{
-            self as pb, RevocationTarget as Target, feed_service_client::FeedServiceClient,
-            sync_request::Message as Say, sync_response::Message,
-        },
-        policy::Scope,
+    api::mesh::{
+        self as pb, RevocationTarget as Target, feed_service_client::FeedServiceClient, sync_request::Message as Say,
+        sync_response::Message,
     },
     context::Context,
     error::Reason,
     ids::{RoleName, SessionId, TenantId, TokenId, UserId},
     mesh::Address,
-    secret::Secret,
-    settings::{Role, Settings},
-    testkit,
-    upstream::Upstream,
+    settings::Role,
+    testkit::{self, EPOCH, built_in_roles as built_in, until, upstream},
 };
-
-const EPOCH: &str = "epoch-1";
 
 fn revision(epoch: &str, number: u64) -> pb::Revision {
     pb::Revision {
@@ -73,15 +66,6 @@ fn tenant_id(name: &str) -> TenantId {
 
 fn roles(names: &[&str]) -> Vec<RoleName> {
     names.iter().map(|name| name.parse().unwrap()).collect()
-}
-
-fn built_in() -> Vec<pb::Resource> {
-    let role = |name: &str, scope| resource::built_in_role(&name.parse().unwrap(), scope);
-    vec![
-        role("admin", Scope::Tenant),
-        role("operator", Scope::Platform),
-        role("user", Scope::Unspecified),
-    ]
 }
 
 /// A revocation of a user's older tokens; `over` is the second in which it ends.
@@ -132,23 +116,10 @@ fn standing(view: &AccessView, principal: &Principal) -> Option<Reason> {
 
 /// A context whose process proves membership to every other of these tests.
 fn context(role: Role) -> Context {
-    let mut settings = Settings::defaults(role);
-    settings.mesh.secret = Some(Secret::new("a secret that all roles of these tests share"));
+    let mut settings = testkit::settings(role);
     settings.resilience.drain_delay = Duration::ZERO;
     settings.resilience.drain_timeout = Duration::from_millis(1500);
     testkit::context_with(settings)
-}
-
-/// The way to a producer.
-fn upstream(ctx: &Context, name: &'static str, address: Address) -> Upstream {
-    Upstream::new(
-        name,
-        vec![address],
-        ctx.identity.clone(),
-        ctx.policies.clone(),
-        &ctx.settings.resilience,
-        ctx.metrics.clone(),
-    )
 }
 
 /// A process of this role that watches both producers.
@@ -204,17 +175,4 @@ impl Raw {
     async fn hear(&mut self) -> Message {
         self.answers.message().await.unwrap().unwrap().message.unwrap()
     }
-}
-
-/// Waits until the view knows something.
-async fn until(view: &AccessView, known: impl Fn(&AccessView) -> bool) {
-    let mut changed = view.changed();
-    let wait = async {
-        while !known(view) {
-            changed.changed().await.expect("the view is held");
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait)
-        .await
-        .expect("it arrives");
 }

@@ -47,8 +47,7 @@ impl ingest::AuditIngestService for Demanding {
 }
 
 fn context(role: Role) -> Context {
-    let mut settings = Settings::defaults(role);
-    settings.mesh.secret = Some(Secret::new("a secret that all roles of this test share"));
+    let mut settings = testkit::settings(role);
     settings.resilience.drain_delay = Duration::from_millis(20);
     settings.resilience.drain_timeout = Duration::from_millis(1500);
     testkit::context_with(settings)
@@ -75,14 +74,7 @@ async fn on_tcp(ctx: &Context) -> (std::net::SocketAddr, tokio::task::JoinHandle
 }
 
 fn upstream(ctx: &Context, address: Address) -> client::AuditIngestServiceClient<Upstream> {
-    client::AuditIngestServiceClient::new(Upstream::new(
-        "admin",
-        vec![address],
-        ctx.identity.clone(),
-        ctx.policies.clone(),
-        &ctx.settings.resilience,
-        ctx.metrics.clone(),
-    ))
+    client::AuditIngestServiceClient::new(testkit::upstream(ctx, "admin", address))
 }
 
 async fn raw(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> SendRequest<Body> {
@@ -294,14 +286,7 @@ async fn no_secret_of_a_call_reaches_the_log() {
     let (log, _on) = crate::telemetry::capture::start("trace");
     let (admin, gateway) = (context(Role::Admin), context(Role::Gateway));
     let (memory, _task) = in_memory(&admin);
-    let mut upstream = Upstream::new(
-        "auth",
-        vec![Address::Memory(memory)],
-        gateway.identity.clone(),
-        gateway.policies.clone(),
-        &gateway.settings.resilience,
-        gateway.metrics.clone(),
-    );
+    let mut upstream = testkit::upstream(&gateway, "auth", Address::Memory(memory));
     // A login that meets a service which does not know it: the longest way through everything that logs.
     let mut message = vec![0_u8, 0, 0, 0, 30, 0x12, 28];
     message.extend_from_slice(PASSWORD.as_bytes());

@@ -7,8 +7,6 @@
 
 #[path = "face/access.rs"]
 mod access;
-#[path = "face/auth.rs"]
-mod auth;
 #[path = "face/deployment.rs"]
 mod deployment;
 #[path = "face/feed.rs"]

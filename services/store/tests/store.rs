@@ -6,8 +6,6 @@ mod commit;
 mod dispatch;
 #[path = "store/file.rs"]
 mod file;
-#[path = "store/log.rs"]
-mod log;
 #[path = "store/outbox.rs"]
 mod outbox;
 

@@ -7,11 +7,7 @@
 
 #[path = "face/access.rs"]
 mod access;
-#[path = "face/auth.rs"]
-mod auth;
 #[path = "face/calls.rs"]
 mod calls;
 #[path = "face/deployment.rs"]
 mod deployment;
-#[path = "face/log.rs"]
-mod log;

@@ -1,7 +1,7 @@
 //! What roles allow, whatever a producer sends.
 
 use super::*;
-use crate::testkit;
+use crate::api::policy::Scope;
 
 /// A view that knows the permissions of the program, the built-in roles and these.
 fn knowing(more: Vec<pb::Resource>) -> Arc<AccessView> {

@@ -9,19 +9,14 @@ use crate::{
     api::mesh::feed_service_server::{self, FeedServiceServer},
     error::Error,
     feed::disk,
-    layer,
-    mesh::{Listener, memory, serve},
     server::Phase,
 };
 
 /// Serves a feed in memory for as long as its context lives.
 fn served(role: Role, routes: Routes) -> (Context, Address) {
     let ctx = context(role);
-    let (address, listener) = memory();
-    let stack = layer::service_stack(&ctx, routes);
-    let on = ctx.clone();
-    tokio::spawn(async move { serve(&on, Listener::Memory(listener), stack).await });
-    (ctx, Address::Memory(address))
+    let address = testkit::serve(&ctx, routes);
+    (ctx, address)
 }
 
 fn auth_and_admin() -> (Arc<Producer>, Arc<Producer>) {

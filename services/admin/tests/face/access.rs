@@ -3,10 +3,11 @@
 use logicore::{
     Reason,
     api::admin::{self as pb, revoke_tokens_request::Target},
+    testkit::{Caller, reason},
 };
 use tonic::{Request, Status};
 
-use crate::deployment::{Caller, Deployment, reason};
+use crate::deployment::Deployment;
 
 const METHODS: [&str; 12] = [
     "ListRoles",

@@ -9,10 +9,11 @@ use logicore::{
         mesh::{CircuitBreaker, CircuitBreakerState},
     },
     settings::Role,
+    testkit::{Caller, PATIENCE, reason},
 };
 use tokio::sync::Notify;
 
-use crate::deployment::{Caller, Deployment, PATIENCE, reason};
+use crate::deployment::Deployment;
 
 /// A gateway with two breakers, and the orders that it got.
 struct Gateway {

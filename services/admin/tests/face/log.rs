@@ -4,6 +4,7 @@ use logicore::{
     Reason,
     api::admin::{self as pb, audit_ingest_service_client::AuditIngestServiceClient},
     settings::Role,
+    testkit::{Caller, PATIENCE, reason},
     upstream::Upstream,
 };
 use logicore_store::{
@@ -13,7 +14,7 @@ use logicore_store::{
 use prost_types::Timestamp;
 use tonic::{Code, Request};
 
-use crate::deployment::{Caller, Deployment, PATIENCE, reason};
+use crate::deployment::Deployment;
 
 fn admin() -> Caller {
     Caller::new("default", &["admin"])
@@ -244,7 +245,7 @@ async fn what_admin_does_itself_is_in_its_log() {
         );
         assert_eq!(
             (event.request_id.as_str(), event.address.as_str()),
-            ("request-7", "192.0.2.7")
+            (Caller::REQUEST_ID, Caller::ADDRESS)
         );
         assert_eq!((event.producer.as_str(), event.tenant.as_str()), ("admin", "default"));
         assert!(!event.id.is_empty());

@@ -1,10 +1,15 @@
 //! Roles over the wire.
 
-use logicore::{Reason, api::admin as pb, api::policy::Scope};
+use logicore::{
+    Reason,
+    api::{admin as pb, policy::Scope},
+    settings::Role,
+    testkit::{Caller, reason},
+};
 use prost_types::FieldMask;
 use tonic_types::StatusExt;
 
-use crate::deployment::{Caller, Deployment, holds, reason};
+use crate::deployment::{Deployment, holds};
 
 fn role(name: &str, permissions: &[&str]) -> pb::Role {
     pb::Role {
@@ -65,9 +70,9 @@ async fn a_role_lives_from_its_creation_to_its_deletion() {
     );
     assert_eq!(
         (actor.tenant.as_str(), actor.request_id.as_str()),
-        ("default", "request-7")
+        ("default", Caller::REQUEST_ID)
     );
-    assert_eq!(actor.address, "192.0.2.7");
+    assert_eq!(actor.address, Caller::ADDRESS);
 
     let delete = pb::DeleteRoleRequest {
         name: "editor".to_owned(),
@@ -105,7 +110,7 @@ async fn a_role_lives_from_its_creation_to_its_deletion() {
 async fn a_changed_role_holds_at_once_for_tokens_that_are_out() {
     let mut on = Deployment::start().await;
     on.role("default", "helper", &["roles.read"]).await;
-    let gateway = on.watching(logicore::settings::Role::Gateway).await;
+    let gateway = on.watching(Role::Gateway).await;
     let helper = Caller::new("default", &["helper"]);
     let admin = Caller::new("default", &["admin"]);
     let audit = pb::ListAuditEventsRequest::default;

@@ -6,10 +6,15 @@ use logicore::{
         admin::{self as pb, revoke_tokens_request::Target},
         auth::revoke_access_request::Target as Wire,
     },
+    testkit::{
+        Caller,
+        accounts::{COUNTED, ENDED},
+        reason,
+    },
 };
 use tonic_types::StatusExt;
 
-use crate::deployment::{Caller, Deployment, reason};
+use crate::deployment::Deployment;
 
 fn revoke(target: Target) -> pb::RevokeTokensRequest {
     pb::RevokeTokensRequest { target: Some(target) }
@@ -29,7 +34,7 @@ async fn auth_hears_whose_tokens_and_how_far_the_caller_reaches() {
     for (target, wanted) in targets {
         let request = on.by(&admin, revoke(target));
         let answer = on.admin.revoke_tokens(request).await.unwrap().into_inner();
-        assert_eq!(answer.sessions, 3);
+        assert_eq!(answer.sessions, ENDED);
         let heard = on.auth.revoked().pop().unwrap();
         assert_eq!((heard.tenant.as_str(), heard.target), ("acme", Some(wanted)));
         assert_eq!(heard.actor.unwrap().subject, admin.id.to_string());
@@ -83,11 +88,11 @@ async fn the_overview_is_of_the_callers_tenant() {
     let request = on.by(&admin, pb::GetOverviewRequest {});
     let overview = on.admin.get_overview(request).await.unwrap().into_inner();
     assert_eq!((overview.roles, overview.audit_events, overview.gateways), (4, 1, 0));
-    assert_eq!(overview.auth.unwrap().accounts, 11);
+    assert_eq!(overview.auth.unwrap().accounts, COUNTED);
     assert!(overview.as_of.is_some());
     assert_eq!(on.auth.statistics(), ["acme"]);
 
-    on.auth.goes_away();
+    on.auth.away(true);
     let request = on.by(&admin, pb::GetOverviewRequest {});
     let refused = on.admin.get_overview(request).await.unwrap_err();
     assert_eq!(

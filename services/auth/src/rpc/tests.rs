@@ -8,29 +8,27 @@ use logicore::{
         auth::{self as pb, auth_service_client::AuthServiceClient},
         mesh::feed_service_server::FeedServiceServer,
     },
-    feed::FeedService,
+    feed::{AUTH, FeedService},
     ids::{SessionId, UserId},
     secret::Secret,
+    testkit,
     upstream::Upstream,
 };
 use tonic::{Code, Request, Status, service::Routes};
 
 use crate::{
     auth::Tokens,
-    tests::harness::{OTHER, PASSWORD, Person, World, nobody, upstream},
+    tests::harness::{OTHER, PASSWORD, Person, World, nobody},
 };
 
-/// What a role serves.
-pub(crate) type Served = Routes;
-
 /// A role that serves nothing but its feed.
-pub(crate) fn alone(feed: FeedServiceServer<FeedService>) -> Served {
+pub(crate) fn alone(feed: FeedServiceServer<FeedService>) -> Routes {
     Routes::new(feed)
 }
 
 impl World {
     fn client(&self) -> AuthServiceClient<Upstream> {
-        AuthServiceClient::new(upstream(&self.ctx, "auth", &self.address))
+        AuthServiceClient::new(testkit::upstream(&self.ctx, AUTH, self.address.clone()))
     }
 
     async fn grant(&self, person: &Person, role: &str) {

@@ -9,15 +9,12 @@ use logicore::{
     access::Principal,
     api::admin::AuditEvent,
     clock::Clock,
-    feed::{Producer, resource},
+    feed::{ADMIN, AUTH, Producer},
     ids::{TenantId, UserId},
-    layer,
-    mesh::{self, Address, Listener, MemoryAddress, MemoryListener},
+    mesh::{self, Address, MemoryListener},
     secret::Secret,
-    settings::{Algorithm, Role, Settings},
-    testkit,
-    token::Verifier,
-    upstream::Upstream,
+    settings::{Role, Settings},
+    testkit::{self, PATIENCE},
 };
 use logicore_store::Db;
 use tempfile::TempDir;
@@ -32,9 +29,6 @@ use crate::{
     store::records,
 };
 
-/// What is not so by then never will be.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A password that the rules take.
 pub(crate) const PASSWORD: &str = "purple monkey dishwasher";
 
@@ -47,7 +41,7 @@ pub(crate) struct World {
     pub(crate) auth: Arc<Auth>,
     pub(crate) producer: Arc<Producer>,
     pub(crate) db: Db,
-    pub(crate) address: MemoryAddress,
+    pub(crate) address: Address,
     dir: Arc<TempDir>,
 }
 
@@ -103,12 +97,9 @@ impl World {
 
     async fn start(settings: Settings, hashing: Params, dir: Arc<TempDir>, clock: Clock) -> Result<Self, Error> {
         let (world, listener) = Self::open(settings, hashing, dir, clock).await?;
-        serve(&world.ctx, listener, world.parts().routes());
+        testkit::serve_on(&world.ctx, listener, world.parts().routes());
         world.ctx.access.watch(&world.ctx);
-        let mut changed = world.ctx.access.changed();
-        while !world.ctx.access.ready() {
-            changed.changed().await.unwrap();
-        }
+        world.ctx.access.wait_ready(PATIENCE).await.unwrap();
         Ok(world)
     }
 
@@ -119,6 +110,7 @@ impl World {
         clock: Clock,
     ) -> Result<(Self, MemoryListener), Error> {
         let (address, listener) = mesh::memory();
+        let address = Address::Memory(address);
         let ctx = context(settings, clock, &address);
         let parts = Parts::open(&ctx, hashing).await?;
         let world = Self {
@@ -243,53 +235,14 @@ fn settings(dir: &TempDir, set: impl FnOnce(&mut Settings)) -> Settings {
 }
 
 /// A context whose auth is at `address` and whose admin knows the built-in roles.
-fn context(settings: Settings, clock: Clock, address: &MemoryAddress) -> Context {
-    let mut ctx = testkit::context_with(settings);
-    let jwt = &ctx.settings.jwt;
-    let shared = jwt.secret.clone().filter(|_| jwt.algorithm == Algorithm::Hs256);
-    let (issuer, audience) = (ctx.settings.public_url.clone(), jwt.audience.clone());
-    ctx.verifier = Arc::new(Verifier::new(
-        issuer,
-        audience,
-        shared,
-        ctx.access.clone(),
-        clock.clone(),
-    ));
-    ctx.clock = clock;
+fn context(settings: Settings, clock: Clock, address: &Address) -> Context {
+    let mut ctx = testkit::context_at(settings, clock);
     ctx.access.learn(&ctx.policies);
-    ctx.neighbours.auth = upstream(&ctx, "auth", address);
-    let (admin, listener) = mesh::memory();
-    ctx.neighbours.admin = upstream(&ctx, "admin", &admin);
-    let roles = BUILT_IN.map(|(name, scope)| resource::built_in_role(&name.parse().unwrap(), scope));
-    let producer = Producer::new("admin", "epoch".to_owned(), 1, roles.to_vec());
-    serve(&ctx, listener, crate::rpc::tests::alone(producer.service()));
+    ctx.neighbours.auth = testkit::upstream(&ctx, AUTH, address.clone());
+    let feed = Producer::new(ADMIN, testkit::EPOCH.to_owned(), 1, testkit::built_in_roles());
+    let admin = testkit::serve(&ctx, crate::rpc::tests::alone(feed.service()));
+    ctx.neighbours.admin = testkit::upstream(&ctx, ADMIN, admin);
     ctx
-}
-
-const BUILT_IN: [(&str, logicore::api::policy::Scope); 3] = {
-    use logicore::api::policy::Scope;
-    [
-        ("user", Scope::Unspecified),
-        ("admin", Scope::Tenant),
-        ("operator", Scope::Platform),
-    ]
-};
-
-/// A way to a service of the context's deployment.
-pub(crate) fn upstream(ctx: &Context, name: &'static str, address: &MemoryAddress) -> Upstream {
-    Upstream::new(
-        name,
-        vec![Address::Memory(address.clone())],
-        ctx.identity.clone(),
-        ctx.policies.clone(),
-        &ctx.settings.resilience,
-        ctx.metrics.clone(),
-    )
-}
-
-fn serve(ctx: &Context, listener: MemoryListener, routes: crate::rpc::tests::Served) {
-    let (on, stack) = (ctx.clone(), layer::service_stack(ctx, routes));
-    tokio::spawn(async move { mesh::serve(&on, Listener::Memory(listener), stack).await });
 }
 
 pub(crate) fn tenant(name: &str) -> TenantId {

@@ -1,18 +1,37 @@
 //! Delivery of the outbox to an audit log that is really served, over the mesh.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use logicore::{Context, Reason};
+use logicore::{
+    Context, Reason,
+    feed::ADMIN,
+    settings::Role,
+    testkit::{
+        self, PATIENCE,
+        audit_log::{Log, Mode},
+    },
+};
 use logicore_store::{
     Db, Error,
     outbox::{self, AuditRecord, append_in_tx},
 };
 
-use super::{
-    insert,
-    log::{Log, Mode, PATIENCE, beside},
-    open,
-};
+use super::{insert, open};
+
+fn context(role: Role) -> Context {
+    let mut settings = testkit::settings(role);
+    // The log is away on purpose: a breaker that stays open would only make the tests slow.
+    settings.resilience.circuit_reset_timeout = Duration::from_millis(50);
+    testkit::context_with(settings)
+}
+
+/// A process of the user service that reaches the log.
+fn beside(log: &Arc<Log>) -> Context {
+    let mut user = context(Role::User);
+    let address = log.serve(&context(Role::Admin), Vec::new());
+    user.neighbours.admin = testkit::upstream(&user, ADMIN, address);
+    user
+}
 
 async fn store(ctx: &Context, folder: &Path) -> Db {
     open(&folder.join("user.db"), &ctx.metrics).await

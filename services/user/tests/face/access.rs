@@ -1,10 +1,14 @@
 //! Who may call what.
 
-use logicore::{Error, Reason, api::user as pb};
+use logicore::{
+    Reason,
+    api::{auth::AccountState, user as pb},
+    testkit::{Caller, reason},
+};
 use prost_types::FieldMask;
 use tonic::{Request, Status};
 
-use crate::deployment::{Caller, Deployment};
+use crate::deployment::Deployment;
 
 const METHODS: [&str; 6] = ["create", "get", "list", "update", "delete", "undelete"];
 
@@ -74,38 +78,26 @@ async fn outcome(on: &mut Deployment, method: &str, target: &str, caller: &Calle
     let caller = caller.clone();
     let sign = move |on: &Deployment, request: &mut Request<()>| *request = on.by(&caller, ());
     let answer = call(on, method, target, &sign).await;
-    answer
-        .err()
-        .map(|status| Error::reason_of(&status).unwrap_or_else(|| panic!("{status:?}")))
+    answer.err().map(|status| reason(&status))
 }
 
-async fn bob(on: &mut Deployment) -> String {
-    let admin = Caller::new("default", &["admin"]);
-    let request = on.by(
-        &admin,
-        pb::CreateUserRequest {
-            user: Some(pb::User {
-                email: "bob@example.com".to_owned(),
-                ..pb::User::default()
-            }),
-            request_id: String::new(),
-        },
-    );
-    on.users
-        .create_user(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .user
-        .unwrap()
-        .id
+/// Makes a user of the default tenant and returns the id.
+async fn person(on: &mut Deployment, called: &str) -> String {
+    let create = pb::CreateUserRequest {
+        user: Some(pb::User {
+            email: format!("{called}@example.com"),
+            ..pb::User::default()
+        }),
+        request_id: String::new(),
+    };
+    on.made(&Caller::new("default", &["admin"]), create).await.id
 }
 
 #[tokio::test]
 async fn each_permission_opens_its_methods_and_no_others() {
     let mut on = Deployment::start().await;
-    let bob = bob(&mut on).await;
-    let table: [(&[&'static str], &[&str]); 8] = [
+    let bob = person(&mut on, "bob").await;
+    let table: [(&[&str], &[&str]); 8] = [
         (&[], &[]),
         (&["user"], &[]),
         (&["operator"], &[]),
@@ -131,23 +123,23 @@ async fn each_permission_opens_its_methods_and_no_others() {
 #[tokio::test]
 async fn without_a_token_nothing_is_open() {
     let mut on = Deployment::start().await;
-    let bob = bob(&mut on).await;
+    let bob = person(&mut on, "bob").await;
     for method in METHODS {
         let refused = call(&mut on, method, &bob, &|_, _| {}).await.unwrap_err();
-        assert_eq!(Error::reason_of(&refused), Some(Reason::AuthTokenMissing), "{method}");
+        assert_eq!(reason(&refused), Reason::AuthTokenMissing, "{method}");
         let forged = |_: &Deployment, request: &mut Request<()>| {
             let token = "Bearer eyJhbGciOiJub25lIn0.e30.";
             request.metadata_mut().insert("authorization", token.parse().unwrap());
         };
         let refused = call(&mut on, method, &bob, &forged).await.unwrap_err();
-        assert_eq!(Error::reason_of(&refused), Some(Reason::AuthTokenInvalid), "{method}");
+        assert_eq!(reason(&refused), Reason::AuthTokenInvalid, "{method}");
     }
 }
 
 #[tokio::test]
 async fn another_tenants_admin_finds_nobody_here() {
     let mut on = Deployment::start().await;
-    let bob = bob(&mut on).await;
+    let bob = person(&mut on, "bob").await;
     let stranger = Caller::new("acme", &["admin"]);
     for method in ["get", "update", "delete", "undelete"] {
         let refused = outcome(&mut on, method, &bob, &stranger).await;
@@ -170,38 +162,18 @@ async fn another_tenants_admin_finds_nobody_here() {
             .users
             .is_empty()
     );
-    assert!(!on.auth.entry(&bob).disabled);
+    assert_ne!(on.auth.account(&bob).state(), AccountState::Disabled);
 }
 
 #[tokio::test]
 async fn everybody_sees_and_changes_the_own_profile_and_no_other() {
     let mut on = Deployment::start().await;
-    let bob = bob(&mut on).await;
+    let bob = person(&mut on, "bob").await;
     let me = Caller {
         id: bob.parse().unwrap(),
         ..Caller::new("default", &["user"])
     };
-    let other = {
-        let admin = Caller::new("default", &["admin"]);
-        let request = on.by(
-            &admin,
-            pb::CreateUserRequest {
-                user: Some(pb::User {
-                    email: "eve@example.com".to_owned(),
-                    ..pb::User::default()
-                }),
-                request_id: String::new(),
-            },
-        );
-        on.users
-            .create_user(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .user
-            .unwrap()
-            .id
-    };
+    let other = person(&mut on, "eve").await;
     for method in ["get", "update"] {
         for own in ["", &bob, &bob.to_uppercase()] {
             assert_eq!(outcome(&mut on, method, own, &me).await, None, "{method} of `{own}`");
@@ -220,7 +192,7 @@ async fn everybody_sees_and_changes_the_own_profile_and_no_other() {
 #[tokio::test]
 async fn nobody_writes_what_is_output_only() {
     let mut on = Deployment::start().await;
-    let bob = bob(&mut on).await;
+    let bob = person(&mut on, "bob").await;
     let me = Caller {
         id: bob.parse().unwrap(),
         ..Caller::new("default", &["user"])
@@ -252,6 +224,6 @@ async fn nobody_writes_what_is_output_only() {
         });
         let request = on.by(&me, update.clone());
         let refused = on.users.update_user(request).await.unwrap_err();
-        assert_eq!(Error::reason_of(&refused), Some(Reason::InvalidFieldMask), "{path}");
+        assert_eq!(reason(&refused), Reason::InvalidFieldMask, "{path}");
     }
 }

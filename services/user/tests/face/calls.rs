@@ -1,14 +1,19 @@
 //! What goes over the wire and comes back.
 
-use logicore::{Error, Reason, api::user as pb};
+use logicore::{
+    Reason,
+    api::{auth::AccountState, user as pb},
+    testkit::{
+        Caller,
+        accounts::{CODE, CODE_EXPIRES},
+        reason,
+    },
+};
 use prost_types::FieldMask;
-use tonic::{Code, Status};
+use tonic::Code;
 use tonic_types::StatusExt;
 
-use crate::{
-    auth::CODE_EXPIRES,
-    deployment::{Caller, Deployment},
-};
+use crate::deployment::Deployment;
 
 fn create(email: &str) -> pb::CreateUserRequest {
     pb::CreateUserRequest {
@@ -26,30 +31,13 @@ fn create(email: &str) -> pb::CreateUserRequest {
     }
 }
 
-fn reason(status: &Status) -> Reason {
-    Error::reason_of(status).unwrap_or_else(|| panic!("a reason of ours: {status:?}"))
-}
-
-impl Deployment {
-    async fn made(&mut self, by: &Caller, email: &str) -> pb::User {
-        let request = self.by(by, create(email));
-        self.users
-            .create_user(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .user
-            .unwrap()
-    }
-}
-
 #[tokio::test]
 async fn a_user_lives_from_its_creation_to_its_return() {
     let mut on = Deployment::start().await;
     let admin = Caller::new("default", &["admin"]);
     let request = on.by(&admin, create("Ann@Example.com"));
     let made = on.users.create_user(request).await.unwrap().into_inner();
-    assert_eq!(made.set_password_code, "a code");
+    assert_eq!(made.set_password_code, CODE);
     assert_eq!(made.code_expire_time.unwrap().seconds, CODE_EXPIRES);
     let ann = made.user.unwrap();
     assert_eq!(
@@ -97,7 +85,7 @@ async fn a_user_lives_from_its_creation_to_its_return() {
     let gone = on.users.delete_user(request).await.unwrap().into_inner().user.unwrap();
     assert_eq!(gone.state(), pb::UserState::Deleted);
     assert!(gone.delete_time.is_some());
-    assert!(on.auth.entry(&ann.id).disabled);
+    assert_eq!(on.auth.account(&ann.id).state(), AccountState::Disabled);
 
     let request = on.by(&admin, pb::UndeleteUserRequest { id: ann.id.clone() });
     let back = on
@@ -109,14 +97,14 @@ async fn a_user_lives_from_its_creation_to_its_return() {
         .user
         .unwrap();
     assert_eq!((back.state(), back.delete_time), (pb::UserState::Active, None));
-    assert!(!on.auth.entry(&ann.id).disabled);
+    assert_eq!(on.auth.account(&ann.id).state(), AccountState::Active);
 }
 
 #[tokio::test]
 async fn every_change_reaches_the_audit_log_with_who_and_where() {
     let mut on = Deployment::start().await;
     let admin = Caller::new("default", &["admin"]);
-    let ann = on.made(&admin, "ann@example.com").await;
+    let ann = on.made(&admin, create("ann@example.com")).await;
     let request = on.by(
         &admin,
         pb::DeleteUserRequest {
@@ -125,7 +113,8 @@ async fn every_change_reaches_the_audit_log_with_who_and_where() {
         },
     );
     on.users.delete_user(request).await.unwrap();
-    let events = on.log.events(2).await;
+    on.log.until(|book| book.events.len() == 2).await;
+    let events = on.log.book().events.clone();
     let actions: Vec<_> = events.iter().map(|e| e.action.as_str()).collect();
     assert_eq!(actions, ["user.create", "user.delete"]);
     for event in &events {
@@ -136,15 +125,16 @@ async fn every_change_reaches_the_audit_log_with_who_and_where() {
         );
         assert_eq!(
             (event.request_id.as_str(), event.address.as_str()),
-            ("request-7", "192.0.2.7")
+            (Caller::REQUEST_ID, Caller::ADDRESS)
         );
         assert_eq!(event.target, format!("user/{}", ann.id));
         assert!(event.time.is_some());
     }
-    let by = on.auth.entry(&ann.id).by;
+    let actors = on.auth.actors();
+    let told: Vec<_> = actors.iter().map(|a| (&*a.subject, &*a.request_id)).collect();
     assert_eq!(
-        (by.subject, by.request_id.as_str()),
-        (admin.id.to_string(), "request-7"),
+        told,
+        [(&*admin.id.to_string(), Caller::REQUEST_ID); 2],
         "auth learns it too"
     );
 }
@@ -154,7 +144,7 @@ async fn lists_come_in_pages() {
     let mut on = Deployment::start().await;
     let admin = Caller::new("default", &["admin"]);
     for email in ["a@example.com", "b@example.com", "c@example.com"] {
-        on.made(&admin, email).await;
+        on.made(&admin, create(email)).await;
     }
     let first = pb::ListUsersRequest {
         page_size: 2,
@@ -192,7 +182,7 @@ async fn lists_come_in_pages() {
 async fn what_auth_refuses_is_told_as_auth_says_it() {
     let mut on = Deployment::start().await;
     let admin = Caller::new("default", &["admin"]);
-    on.made(&admin, "ann@example.com").await;
+    on.made(&admin, create("ann@example.com")).await;
     let request = on.by(&admin, create("ANN@example.com"));
     let refused = on.users.create_user(request).await.unwrap_err();
     assert_eq!(
@@ -206,7 +196,7 @@ async fn what_auth_refuses_is_told_as_auth_says_it() {
 async fn without_auth_profiles_are_shown_and_nobody_is_made() {
     let mut on = Deployment::start().await;
     let admin = Caller::new("default", &["admin"]);
-    let ann = on.made(&admin, "ann@example.com").await;
+    let ann = on.made(&admin, create("ann@example.com")).await;
     on.auth.away(true);
     let request = on.by(&admin, pb::GetUserRequest { id: ann.id.clone() });
     let shown = on.users.get_user(request).await.unwrap().into_inner().user.unwrap();

@@ -9,23 +9,25 @@ use logicore::{
         },
         mesh::Actor,
     },
+    feed::AUTH,
     ids::UserId,
     layer,
     mesh::{Identity, ROLE_TOKEN},
     secret::Secret,
     settings::Role,
+    testkit,
     upstream::Upstream,
 };
 use tonic::{Code, Request};
 
 use super::{told, with};
-use crate::tests::harness::{World, upstream};
+use crate::tests::harness::World;
 
 impl World {
     fn accounts(&self, role: Role) -> AccountServiceClient<Upstream> {
         let mut ctx = self.ctx.clone();
         ctx.identity = self.ctx.identity.in_role(role);
-        AccountServiceClient::new(upstream(&ctx, "auth", &self.address))
+        AccountServiceClient::new(testkit::upstream(&ctx, AUTH, self.address.clone()))
     }
 }
 
