@@ -36,6 +36,19 @@ use crate::{
     upstream::Upstream,
 };
 
+/// Makes a test of every claim of a contract suite: the function of that name in the module `$suite`, run on what `$make` makes.
+#[macro_export]
+macro_rules! claims {
+    ($suite:path, $make:path: $($claim:ident),* $(,)?) => {
+        $(#[tokio::test]
+        async fn $claim() {
+            use $suite as suite;
+            let fixture = $make().await;
+            suite::$claim(&fixture).await;
+        })*
+    };
+}
+
 /// Epoch of both producers in [`feed`], and of the tokens in [`claims`].
 pub const EPOCH: &str = "epoch-1";
 

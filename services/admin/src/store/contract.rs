@@ -25,7 +25,7 @@ pub(crate) use roles::*;
 /// Makes a test of every claim for the stores that `$make` makes.
 macro_rules! suite {
     ($make:path) => {
-        $crate::store::contract::suite!($make:
+        logicore::claims!($crate::store::contract, $make:
             a_role_is_kept_as_it_was_put, roles_are_listed_by_name_after_a_name, tenants_do_not_see_each_others_roles,
             a_refusal_changes_and_publishes_nothing, every_change_is_published_once_in_commit_order,
             a_decision_sees_what_the_caller_holds, a_mark_lapses_by_itself, a_mark_can_be_taken_back,
@@ -35,13 +35,6 @@ macro_rules! suite {
             own_events_are_gapless, events_of_other_tenants_are_hidden, pages_hold_each_event_once_newest_first,
             a_place_that_nothing_has_is_no_failure, a_filter_narrows, a_restored_log_says_what_it_lost, oversized_values_are_cut, counts_are_the_tenants_own,
         );
-    };
-    ($make:path: $($name:ident),* $(,)?) => {
-        $(#[tokio::test]
-        async fn $name() {
-            let fixture = $make().await;
-            $crate::store::contract::$name(&fixture).await;
-        })*
     };
 }
 pub(crate) use suite;

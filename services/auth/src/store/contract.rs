@@ -40,7 +40,7 @@ use crate::{
 /// Makes a test of every claim for the stores that `$make` makes.
 macro_rules! suite {
     ($make:path) => {
-        $crate::store::contract::suite!($make:
+        logicore::claims!($crate::store::contract, $make:
             an_account_is_seen_in_its_tenant_alone, one_email_can_be_an_account_in_each_tenant,
             a_batch_gives_those_that_exist_with_their_roles, a_repeated_provision_finds_the_account_and_replaces_the_code,
             an_id_or_email_of_another_account_is_refused, an_account_with_a_password_gets_no_new_code,
@@ -67,13 +67,6 @@ macro_rules! suite {
             what_is_over_is_swept_and_nothing_else, a_sweep_takes_no_more_than_its_limit, counts_are_the_tenants_own,
             every_change_leaves_one_record_in_a_gapless_order,
         );
-    };
-    ($make:path: $($name:ident),* $(,)?) => {
-        $(#[tokio::test]
-        async fn $name() {
-            let fixture = $make().await;
-            $crate::store::contract::$name(&fixture).await;
-        })*
     };
 }
 pub(crate) use suite;

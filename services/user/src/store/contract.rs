@@ -25,7 +25,7 @@ pub(crate) use profiles::*;
 /// Makes a test of every claim for the stores that `$make` makes.
 macro_rules! suite {
     ($make:path) => {
-        $crate::store::contract::suite!($make:
+        logicore::claims!($crate::store::contract, $make:
             a_creation_is_pending_until_it_is_finished, a_repeated_request_id_finds_the_same_profile,
             another_body_under_a_request_id_differs, request_ids_of_tenants_are_apart,
             without_a_request_id_nothing_is_repeated, one_request_id_at_once_makes_one_profile,
@@ -41,13 +41,6 @@ macro_rules! suite {
             a_text_contains_what_it_contains_in_any_case, nothing_in_a_pattern_is_special,
             times_of_any_precision_are_in_order,
         );
-    };
-    ($make:path: $($name:ident),* $(,)?) => {
-        $(#[tokio::test]
-        async fn $name() {
-            let fixture = $make().await;
-            $crate::store::contract::$name(&fixture).await;
-        })*
     };
 }
 pub(crate) use suite;
