@@ -24,36 +24,32 @@ in_both_layouts!(
 async fn tokens_without_the_private_key_are_refused(layout: Layout) -> anyhow::Result<()> {
     let system = shared(layout).await?;
     let good = system.demo().await?.access;
-    let (header, claims, signature) = parts(&good)?;
-    let kid = header["kid"].clone();
     let jwks = system.get("/.well-known/jwks.json", "").await?;
-    let key = &jwks.json()["keys"][0];
-    assert_eq!((&key["kid"], &key["kty"]), (&kid, &json!("EC")));
+    let key = jwks.json()["keys"][0].clone();
+    let mut forged = keyless(&good, &key)?;
+    // The public key as an HMAC secret, in each form that a verifier might hold it in.
+    let raw = [text(&key["x"]), text(&key["y"])].map(|c| URL_SAFE_NO_PAD.decode(c).unwrap_or_default());
+    let point = [vec![4], raw.concat()].concat();
+    let (_, claims, _) = parts(&good)?;
+    for secret in [jwks.body.to_vec(), key.to_string().into_bytes(), raw.concat(), point] {
+        let header = json!({"alg": "HS256", "typ": "at+jwt"});
+        forged.push(hs256(&header, &claims, &secret));
+        forged.push(hs256(&with(&header, "kid", key["kid"].clone()), &claims, &secret));
+    }
+    for token in forged {
+        refused(&system, &token, "AUTH_TOKEN_INVALID").await?;
+    }
+    assert_eq!(system.get("/auth/me", &good).await?.status, 200);
+    Ok(())
+}
 
+/// What can be made of a good token without any key.
+fn keyless(good: &str, key: &Value) -> anyhow::Result<Vec<String>> {
+    let (header, claims, signature) = parts(good)?;
+    assert_eq!((&key["kid"], &key["kty"]), (&header["kid"], &json!("EC")));
     let mut forged = vec![
         unsigned(&json!({"alg": "none", "typ": "at+jwt"}), &claims, ""),
-        unsigned(
-            &json!({"alg": "none", "typ": "at+jwt", "kid": kid}),
-            &claims,
-            &signature,
-        ),
-        unsigned(&json!({"alg": "NONE", "typ": "at+jwt", "kid": kid}), &claims, "AA"),
-        unsigned(
-            &json!({"alg": "ES256", "typ": "at+jwt", "kid": "another"}),
-            &claims,
-            &signature,
-        ),
         unsigned(&json!({"alg": "ES256", "typ": "at+jwt"}), &claims, &signature),
-        unsigned(
-            &json!({"alg": "ES384", "typ": "at+jwt", "kid": kid}),
-            &claims,
-            &signature,
-        ),
-        unsigned(
-            &json!({"alg": "ES256", "typ": "at+jwt", "kid": kid, "jwk": key}),
-            &claims,
-            &signature,
-        ),
         unsigned(
             &header,
             &with(&claims, "roles", json!(["user", "admin", "operator"])),
@@ -68,22 +64,16 @@ async fn tokens_without_the_private_key_are_refused(layout: Layout) -> anyhow::R
         "x".to_owned(),
         "A".repeat(9000),
     ];
-    // The public key as an HMAC secret, in each form that a verifier might hold it in.
-    let raw = [text(&key["x"]), text(&key["y"])].map(|c| URL_SAFE_NO_PAD.decode(c).unwrap_or_default());
-    let point = [vec![4], raw.concat()].concat();
-    for secret in [jwks.body.to_vec(), key.to_string().into_bytes(), raw.concat(), point] {
-        forged.push(hs256(
-            &json!({"alg": "HS256", "typ": "at+jwt", "kid": kid}),
-            &claims,
-            &secret,
-        ));
-        forged.push(hs256(&json!({"alg": "HS256", "typ": "at+jwt"}), &claims, &secret));
+    for (name, value) in [
+        ("alg", json!("none")),
+        ("alg", json!("NONE")),
+        ("alg", json!("ES384")),
+        ("kid", json!("another")),
+        ("jwk", key.clone()),
+    ] {
+        forged.push(unsigned(&with(&header, name, value), &claims, &signature));
     }
-    for token in forged {
-        refused(&system, &token, "AUTH_TOKEN_INVALID").await?;
-    }
-    assert_eq!(system.get("/auth/me", &good).await?.status, 200);
-    Ok(())
+    Ok(forged)
 }
 
 async fn a_signature_does_not_excuse_wrong_contents(layout: Layout) -> anyhow::Result<()> {
@@ -94,21 +84,7 @@ async fn a_signature_does_not_excuse_wrong_contents(layout: Layout) -> anyhow::R
     assert_eq!(own.status, 200, "what the test signs is taken: {}", own.text());
 
     let now = claims["iat"].as_i64().unwrap_or_default();
-    let mut without_sub = claims.clone();
-    without_sub.as_object_mut().map(|c| c.remove("sub"));
-    let contents = [
-        with(&claims, "aud", json!("another")),
-        with(&claims, "aud", json!(["logicore", "another"])),
-        with(&claims, "iss", json!("http://localhost:1")),
-        with(&claims, "nbf", json!(now + 3600)),
-        with(&claims, "act", json!({"sub": "somebody"})),
-        with(&claims, "sub", json!("admin")),
-        with(&claims, "exp", json!("tomorrow")),
-        with(&claims, "exp", json!(i64::MAX)),
-        without_sub,
-        json!([]),
-    ];
-    for claims in contents {
+    for claims in wrong_claims(&claims, now) {
         refused(&system, &sign(&header, &claims), "AUTH_TOKEN_INVALID").await?;
     }
     for (name, value) in [
@@ -136,6 +112,24 @@ async fn a_signature_does_not_excuse_wrong_contents(layout: Layout) -> anyhow::R
     );
     refused(&system, &sign(&header, &old), "AUTH_TOKEN_EXPIRED").await?;
     Ok(())
+}
+
+/// Claims that are right in all but one thing.
+fn wrong_claims(claims: &Value, now: i64) -> Vec<Value> {
+    let mut without_sub = claims.clone();
+    without_sub.as_object_mut().map(|c| c.remove("sub"));
+    vec![
+        with(claims, "aud", json!("another")),
+        with(claims, "aud", json!(["logicore", "another"])),
+        with(claims, "iss", json!("http://localhost:1")),
+        with(claims, "nbf", json!(now + 3600)),
+        with(claims, "act", json!({"sub": "somebody"})),
+        with(claims, "sub", json!("admin")),
+        with(claims, "exp", json!("tomorrow")),
+        with(claims, "exp", json!(i64::MAX)),
+        without_sub,
+        json!([]),
+    ]
 }
 
 async fn a_token_for_another_audience_is_refused(layout: Layout) -> anyhow::Result<()> {

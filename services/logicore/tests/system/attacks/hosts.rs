@@ -5,9 +5,23 @@ use tonic::Code;
 
 use crate::support::{in_both_layouts, shared, start};
 
+const FOREIGN: [&str; 9] = [
+    "evil.example",
+    "localhost.evil.example",
+    "evil.example:8080",
+    "127.0.0.2",
+    "0.0.0.0",
+    "",
+    "localhost@evil.example",
+    "evil.example@localhost",
+    "local host",
+];
+
 in_both_layouts!(
     only_this_machines_names_are_served,
-    further_names_are_served_where_settings_say_so
+    a_request_that_names_no_host_or_two_is_refused,
+    a_foreign_name_is_refused_in_every_protocol,
+    further_names_are_served_where_settings_say_so,
 );
 
 async fn only_this_machines_names_are_served(layout: Layout) -> anyhow::Result<()> {
@@ -16,55 +30,42 @@ async fn only_this_machines_names_are_served(layout: Layout) -> anyhow::Result<(
         let served = system.send("GET", "/health", &[("host", host)], "").await?;
         assert_eq!(served.status, 200, "{host}: {}", served.text());
     }
-    let foreign = [
-        "evil.example",
-        "localhost.evil.example",
-        "evil.example:8080",
-        "127.0.0.2",
-        "0.0.0.0",
-        "",
-    ];
-    for path in [
-        "/health",
-        "/auth/me",
-        "/docs",
-        "/metrics",
-        "/.well-known/jwks.json",
-        "/nowhere",
-    ] {
-        for host in foreign
-            .iter()
-            .chain(&["localhost@evil.example", "evil.example@localhost", "local host"])
-        {
+    let jwks = "/.well-known/jwks.json";
+    for path in ["/health", "/auth/me", "/docs", "/metrics", jwks, "/nowhere"] {
+        for host in FOREIGN {
             let refused = system.send("GET", path, &[("host", host)], "").await?;
             assert_eq!(refused.outcome(), (421, "HOST_NOT_SERVED".to_owned()), "{host} {path}");
         }
     }
-    for headers in [
-        "",
-        "host: localhost\r\nhost: evil.example\r\n",
-        "host: localhost\r\nhost: localhost\r\n",
+    Ok(())
+}
+
+async fn a_request_that_names_no_host_or_two_is_refused(layout: Layout) -> anyhow::Result<()> {
+    let system = shared(layout).await?;
+    for (target, headers) in [
+        ("/health", ""),
+        ("/health", "host: localhost\r\nhost: evil.example\r\n"),
+        ("/health", "host: localhost\r\nhost: localhost\r\n"),
+        // An absolute target names a host, too.
+        ("http://evil.example/health", "host: localhost\r\n"),
     ] {
-        let request = format!("GET /health HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
+        let request = format!("GET {target} HTTP/1.1\r\n{headers}connection: close\r\n\r\n");
         let answer = raw(system.address(), request.as_bytes()).await?;
         let answer = String::from_utf8_lossy(&answer);
-        assert!(answer.starts_with("HTTP/1.1 421"), "{headers:?}: {answer}");
+        assert!(answer.starts_with("HTTP/1.1 421"), "{target} {headers:?}: {answer}");
     }
-    // An absolute target names a host, too.
-    let request = "GET http://evil.example/health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    let answer = raw(system.address(), request.as_bytes()).await?;
-    assert!(
-        answer.starts_with(b"HTTP/1.1 421"),
-        "{}",
-        String::from_utf8_lossy(&answer)
-    );
+    Ok(())
+}
 
+async fn a_foreign_name_is_refused_in_every_protocol(layout: Layout) -> anyhow::Result<()> {
+    let system = shared(layout).await?;
     let path = "/logicore.mesh.v1.GatewayService/GetHealth";
-    for (authority, code) in [("localhost", Code::Ok), ("evil.example", Code::PermissionDenied)] {
-        let answer = grpc_bytes(system.address(), path, &[(":authority", authority)], framed(&[])).await?;
-        assert_eq!(answer.code(), code, "{authority}");
-        let web = grpc_web_bytes(system.address(), path, &[("host", authority)], framed(&[])).await?;
-        assert_eq!(web.outcome(), answer.outcome(), "{authority}");
+    let refused = (Code::PermissionDenied, "HOST_NOT_SERVED".to_owned());
+    for (host, expected) in [("localhost", (Code::Ok, String::new())), ("evil.example", refused)] {
+        let native = grpc_bytes(system.address(), path, &[(":authority", host)], framed(&[])).await?;
+        assert_eq!(native.outcome(), expected, "{host}");
+        let web = grpc_web_bytes(system.address(), path, &[("host", host)], framed(&[])).await?;
+        assert_eq!(web.outcome(), expected, "{host}");
     }
     Ok(())
 }

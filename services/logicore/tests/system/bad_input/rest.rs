@@ -16,6 +16,57 @@ in_both_layouts!(
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+const LOGIN: &str = "/auth/login";
+const USERS: &str = "/v1/users";
+const REVOKE: &str = "/v1/tokens:revoke";
+
+/// Path, body, reason and field.
+const WRONG_BODIES: &[(&str, &str, &str, &str)] = &[
+    (LOGIN, r#"{"email":"#, "MALFORMED_JSON", ""),
+    (LOGIN, r#"{"email":"a"} x"#, "MALFORMED_JSON", ""),
+    (LOGIN, r#"{"email":"a","email":"b"}"#, "MALFORMED_JSON", ""),
+    (LOGIN, "{'email':'a'}", "MALFORMED_JSON", ""),
+    (LOGIN, "\u{feff}{}", "MALFORMED_JSON", ""),
+    (LOGIN, "", "MISSING_BODY", ""),
+    (LOGIN, "[]", "INVALID_FIELD", "body"),
+    (LOGIN, "null", "INVALID_FIELD", "body"),
+    (LOGIN, r#"{"emial":"a"}"#, "UNKNOWN_FIELD", "emial"),
+    (LOGIN, r#"{"email":5}"#, "INVALID_FIELD", "email"),
+    (LOGIN, r#"{"email":["a"]}"#, "INVALID_FIELD", "email"),
+    (LOGIN, r#"{"email":{}}"#, "INVALID_FIELD", "email"),
+    (LOGIN, r#"{"password":"x"}"#, "INVALID_FIELD", "email"),
+    (LOGIN, r#"{"email":"a"}"#, "INVALID_FIELD", "password"),
+    ("/auth/refresh", "{}", "INVALID_FIELD", "refresh_token"),
+    (
+        "/auth/refresh",
+        r#"{"refreshToken":"a","refresh_token":"b"}"#,
+        "INVALID_FIELD",
+        "refresh_token",
+    ),
+    (USERS, r#"{"user":{"nmae":"a"}}"#, "UNKNOWN_FIELD", "user.nmae"),
+    (
+        USERS,
+        r#"{"user":{"labels":{"a":1}}}"#,
+        "INVALID_FIELD",
+        r#"user.labels["a"]"#,
+    ),
+    (USERS, r#"{"user":{"email":"no email"}}"#, "INVALID_FIELD", "user.email"),
+    (
+        USERS,
+        r#"{"user":{"email":"a@example.com"},"requestId":7}"#,
+        "INVALID_FIELD",
+        "request_id",
+    ),
+    (REVOKE, r#"{"everyone":true,"userId":"x"}"#, "INVALID_FIELD", "user_id"),
+    (REVOKE, r#"{"everyone":"yes"}"#, "INVALID_FIELD", "everyone"),
+    (
+        "/v1/sessions:revokeAll",
+        r#"{"keepCurrent":1}"#,
+        "INVALID_FIELD",
+        "keep_current",
+    ),
+];
+
 async fn post(system: &System, path: &str, token: &str, body: &str) -> anyhow::Result<Reply> {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![JSON];
@@ -46,58 +97,13 @@ fn told(answer: &Reply, status: u16, reason: &str) {
 async fn a_wrong_body_is_told_by_reason_and_field(layout: Layout) -> anyhow::Result<()> {
     let system = shared(layout).await?;
     let admin = system.admin().await?.access;
-    let (login, users, revoke) = ("/auth/login", "/v1/users", "/v1/tokens:revoke");
-    for (path, body, reason, field) in [
-        (login, r#"{"email":"#, "MALFORMED_JSON", ""),
-        (login, r#"{"email":"a"} x"#, "MALFORMED_JSON", ""),
-        (login, r#"{"email":"a","email":"b"}"#, "MALFORMED_JSON", ""),
-        (login, "{'email':'a'}", "MALFORMED_JSON", ""),
-        (login, "\u{feff}{}", "MALFORMED_JSON", ""),
-        (login, "", "MISSING_BODY", ""),
-        (login, "[]", "INVALID_FIELD", "body"),
-        (login, "null", "INVALID_FIELD", "body"),
-        (login, r#"{"emial":"a"}"#, "UNKNOWN_FIELD", "emial"),
-        (login, r#"{"email":5}"#, "INVALID_FIELD", "email"),
-        (login, r#"{"email":["a"]}"#, "INVALID_FIELD", "email"),
-        (login, r#"{"email":{}}"#, "INVALID_FIELD", "email"),
-        (login, r#"{"password":"x"}"#, "INVALID_FIELD", "email"),
-        (login, r#"{"email":"a"}"#, "INVALID_FIELD", "password"),
-        ("/auth/refresh", "{}", "INVALID_FIELD", "refresh_token"),
-        (
-            "/auth/refresh",
-            r#"{"refreshToken":"a","refresh_token":"b"}"#,
-            "INVALID_FIELD",
-            "refresh_token",
-        ),
-        (users, r#"{"user":{"nmae":"a"}}"#, "UNKNOWN_FIELD", "user.nmae"),
-        (
-            users,
-            r#"{"user":{"labels":{"a":1}}}"#,
-            "INVALID_FIELD",
-            r#"user.labels["a"]"#,
-        ),
-        (users, r#"{"user":{"email":"no email"}}"#, "INVALID_FIELD", "user.email"),
-        (
-            users,
-            r#"{"user":{"email":"a@example.com"},"requestId":7}"#,
-            "INVALID_FIELD",
-            "request_id",
-        ),
-        (revoke, r#"{"everyone":true,"userId":"x"}"#, "INVALID_FIELD", "user_id"),
-        (revoke, r#"{"everyone":"yes"}"#, "INVALID_FIELD", "everyone"),
-        (
-            "/v1/sessions:revokeAll",
-            r#"{"keepCurrent":1}"#,
-            "INVALID_FIELD",
-            "keep_current",
-        ),
-    ] {
+    for (path, body, reason, field) in WRONG_BODIES {
         let answer = post(&system, path, &admin, body).await?;
         told(&answer, 400, reason);
-        assert_eq!(answer.field(), field, "{path} {body}: {}", answer.text());
+        assert_eq!(answer.field(), *field, "{path} {body}: {}", answer.text());
     }
     let deep = format!("{}1{}", r#"{"user":"#.repeat(2000), "}".repeat(2000));
-    told(&post(&system, users, &admin, &deep).await?, 400, "MALFORMED_JSON");
+    told(&post(&system, USERS, &admin, &deep).await?, 400, "MALFORMED_JSON");
     let bearer = format!("Bearer {admin}");
     let unasked = system
         .send("GET", "/auth/me", &[JSON, ("authorization", &bearer)], "{}")

@@ -32,15 +32,7 @@ async fn without_admin_older_answers_stand_in_and_changes_wait_once_its_word_is_
         "what was last known still decides"
     );
     for (path, kept) in [(PERMISSIONS, permissions), (OVERVIEW, overview)] {
-        let answer = system.get(path, &admin.access).await?;
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("x-logicore-stale")),
-            (200, "true"),
-            "{}",
-            answer.text()
-        );
-        assert!(answer.header("age").parse::<u64>().is_ok(), "{answer:?}");
-        assert_eq!(answer.text(), kept, "{path}");
+        stands_in(&system, path, &admin.access, &kept).await?;
         let other = system.get(path, &demo.access).await?;
         assert_eq!(
             other.outcome(),
@@ -71,6 +63,20 @@ async fn without_admin_older_answers_stand_in_and_changes_wait_once_its_word_is_
         Ok((answer.status == 200 && answer.header("x-logicore-stale").is_empty()).then_some(()))
     })
     .await
+}
+
+/// The answer that was kept, marked as one.
+async fn stands_in(system: &System, path: &str, token: &str, kept: &str) -> anyhow::Result<()> {
+    let answer = system.get(path, token).await?;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("x-logicore-stale")),
+        (200, "true"),
+        "{}",
+        answer.text()
+    );
+    assert!(answer.header("age").parse::<u64>().is_ok(), "{answer:?}");
+    assert_eq!(answer.text(), kept, "{path}");
+    Ok(())
 }
 
 /// A first answer, which the gateway keeps.

@@ -1,7 +1,7 @@
 //! The auth process is killed, and with it the gateway: tokens that are out are judged all the same.
 
 use logicore::settings::DEMO_USER_ID;
-use logicore_harness::{Layout, System, soon};
+use logicore_harness::{Layout, System, Tokens, soon};
 use serde_json::{Value, json};
 
 use crate::support::start;
@@ -15,6 +15,29 @@ async fn without_auth_nobody_signs_in_and_everybody_who_has_goes_on() -> anyhow:
     let mut system = start(Layout::Four, &[("CIRCUIT_RESET_TIMEOUT", "200")]).await?;
     let (demo, admin) = (system.demo().await?, system.admin().await?);
     system.kill("auth")?;
+    nobody_signs_in(&system, &demo).await?;
+    everybody_goes_on(&system, &demo, &admin).await?;
+
+    system.start_part("auth")?;
+    soon("signing in works again", async || {
+        let login = system.try_login("demo@example.com", "demo123").await?;
+        Ok((login.status == 200).then_some(()))
+    })
+    .await?;
+    assert_eq!(
+        system.get("/auth/me", &demo.access).await?.status,
+        200,
+        "tokens from before are good"
+    );
+    system.refreshed(&demo.refresh).await?;
+    soon("the profile has its email again", async || {
+        let own = system.get(&profile(), &demo.access).await?;
+        Ok((own.json()["email"] == "demo@example.com").then_some(()))
+    })
+    .await
+}
+
+async fn nobody_signs_in(system: &System, demo: &Tokens) -> anyhow::Result<()> {
     let body = json!({"email": "demo@example.com", "password": "demo123"});
     for answer in [
         system.get("/auth/me", &demo.access).await?,
@@ -24,6 +47,10 @@ async fn without_auth_nobody_signs_in_and_everybody_who_has_goes_on() -> anyhow:
         assert_eq!(answer.status, 503, "{}", answer.text());
         assert!(!answer.header("retry-after").is_empty(), "{answer:?}");
     }
+    Ok(())
+}
+
+async fn everybody_goes_on(system: &System, demo: &Tokens, admin: &Tokens) -> anyhow::Result<()> {
     let own = system.get(&profile(), &demo.access).await?;
     assert_eq!(
         (own.status.as_u16(), &own.json()["email"]),
@@ -48,24 +75,7 @@ async fn without_auth_nobody_signs_in_and_everybody_who_has_goes_on() -> anyhow:
         status.text()
     );
     assert_eq!(system.get("/.well-known/jwks.json", "").await?.status, 200);
-
-    system.start_part("auth")?;
-    soon("signing in works again", async || {
-        let login = system.try_login("demo@example.com", "demo123").await?;
-        Ok((login.status == 200).then_some(()))
-    })
-    .await?;
-    assert_eq!(
-        system.get("/auth/me", &demo.access).await?.status,
-        200,
-        "tokens from before are good"
-    );
-    system.refreshed(&demo.refresh).await?;
-    soon("the profile has its email again", async || {
-        let own = system.get(&profile(), &demo.access).await?;
-        Ok((own.json()["email"] == "demo@example.com").then_some(()))
-    })
-    .await
+    Ok(())
 }
 
 #[tokio::test]
