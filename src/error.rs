@@ -12,6 +12,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 pub use kind::{Kind, Level, Row, code_name, servers_fault};
 pub use reason::Reason;
 pub use status::DOMAIN;
+pub(crate) use status::sentence;
 
 /// A boxed cause.
 pub type BoxError = Box<dyn StdError + Send + Sync>;

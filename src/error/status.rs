@@ -36,7 +36,7 @@ impl From<Error> for Status {
         if !error.violations.is_empty() {
             details.set_bad_request(violations(&error.violations));
         }
-        let mut status = Status::with_error_details(error.row().code, clipped(&error.message, SENTENCE), details);
+        let mut status = Status::with_error_details(error.row().code, sentence(&error.message), details);
         if let Some(delay) = error.retry_after {
             let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status.metadata_mut().insert("grpc-retry-pushback-ms", ms.into());
@@ -55,6 +55,11 @@ fn violations(all: &[(String, String)]) -> Vec<FieldViolation> {
         Some(FieldViolation::new(field, problem))
     });
     fitting.collect()
+}
+
+/// What is told of a sentence.
+pub(crate) fn sentence(text: &str) -> String {
+    clipped(text, SENTENCE)
 }
 
 /// The text, or its beginning where it is longer.

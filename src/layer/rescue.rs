@@ -131,12 +131,13 @@ fn fit(status: Status, id: &str) -> Status {
     } else {
         status
     };
-    if id.is_empty() {
-        return status;
-    }
     let mut details = status.get_error_details();
-    details.set_request_info(id, "");
-    Status::with_error_details_and_metadata(status.code(), status.message(), details, status.metadata().clone())
+    if !id.is_empty() {
+        details.set_request_info(id, "");
+    }
+    // tonic's sentences repeat headers of the caller.
+    let message = error::sentence(status.message());
+    Status::with_error_details_and_metadata(status.code(), message, details, status.metadata().clone())
 }
 
 fn log(status: &Status, reason: Option<Reason>, row: Row) {
@@ -323,6 +324,13 @@ mod tests {
             let (response, _) = call("good", body).await;
             assert_eq!(Error::reason_of(&status(&response)), Some(reason), "{body:?}");
         }
+    }
+
+    #[test]
+    fn what_is_repeated_of_a_callers_headers_is_clipped() {
+        let told = fit(Status::unimplemented("`".repeat(16 << 10)), "r-1");
+        assert_eq!(told.code(), Code::Unimplemented);
+        assert!(told.message().len() <= 512 && told.get_details_request_info().is_some());
     }
 
     #[tokio::test]
