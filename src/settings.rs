@@ -13,6 +13,7 @@ use std::{
 };
 
 use http::Uri;
+use ipnet::IpNet;
 use uuid::uuid;
 
 pub use keys::{KEYS, Key};
@@ -228,6 +229,8 @@ pub struct Settings {
     pub public_url: String,
     /// `Host` names served beside loopback's and `public_url`'s.
     pub allowed_hosts: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Tokens.
     pub jwt: Jwt,
     /// The other roles.
@@ -263,6 +266,7 @@ impl Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://localhost:8080".to_owned(),
             allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
             jwt: Jwt {
                 secret: None,
                 secret_previous: None,

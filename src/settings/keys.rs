@@ -111,6 +111,8 @@ pub const KEYS: &[Key] = &[
         |s, v| { s.public_url = parse::origin(v)?; Ok(()) }, |s| s.public_url.clone()),
     key!("allowed_hosts", "LOGICORE_ALLOWED_HOSTS", "further Host names to serve, comma-separated",
         |s, v| { s.allowed_hosts = parse::list(v); Ok(()) }, |s| s.allowed_hosts.join(",")),
+    key!("trusted_proxies", "LOGICORE_TRUSTED_PROXIES", "networks of the proxies in front, comma-separated, such as 10.0.0.0/8; their X-Forwarded-For says who calls",
+        |s, v| { s.trusted_proxies = parse::networks(v)?; Ok(()) }, |s| s.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
     key!("data_dir", "LOGICORE_DATA_DIR", "folder of databases, keys and snapshots",
         |s, v| { s.data_dir = v.into(); Ok(()) }, |s| s.data_dir.display().to_string()),
     key!("env", "LOGICORE_ENV", "development or production; production has no demo accounts",

@@ -1,6 +1,8 @@
 //! Values as people write them: `15m`, `50%`, `host:port,host:port`.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
 
 use super::{Algorithm, LogFormat};
 
@@ -100,6 +102,17 @@ pub(super) fn endpoints(text: &str) -> Result<Vec<String>, String> {
         }
     }
     Ok(list)
+}
+
+/// Networks (`10.0.0.0/8`) or single addresses, comma-separated.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let network = |item: &String| {
+        let address = || item.parse::<IpAddr>().map(IpNet::from);
+        item.parse::<IpNet>()
+            .or_else(|_| address())
+            .map_err(|_| format!("`{item}` is no network such as 10.0.0.0/8"))
+    };
+    list(text).iter().map(network).collect()
 }
 
 /// Items, comma-separated.
@@ -221,5 +234,7 @@ mod tests {
         assert!(endpoints("auth:8081, [::1]:8082").is_ok());
         assert!(endpoints("auth").is_err());
         assert!(endpoints("auth:0").is_err());
+        assert_eq!(networks("10.0.0.0/8, ::1, 192.0.2.7").map(|n| n.len()), Ok(3));
+        assert!(networks("10.0.0.0/33").is_err() && networks("proxy").is_err());
     }
 }

@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -161,9 +161,13 @@ impl Balance {
 
     fn breaker(&self) -> Breaker {
         let (service, metrics, census) = (self.service, Arc::clone(&self.metrics), Arc::clone(&self.census));
+        // An operator may close what is closed already.
+        let open = AtomicBool::new(false);
         let observer = move |event: Event, _| {
-            if matches!(event, Event::Closed | Event::Reset) {
-                census.closed();
+            match event {
+                Event::Opened => open.store(true, Ordering::Relaxed),
+                Event::Closed | Event::Reset if open.swap(false, Ordering::Relaxed) => census.closed(),
+                _ => {}
             }
             metrics
                 .breaker_events
@@ -319,6 +323,17 @@ mod tests {
         fail(&one.endpoints()[0]);
         assert_eq!(state(&one.endpoints()[0]), State::Closed);
         assert!(one.pick().await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_what_is_closed_makes_no_room() {
+        let two = balance(2);
+        let endpoints = two.endpoints();
+        fail(&endpoints[0]);
+        endpoints[1].breaker.reset();
+        fail(&endpoints[1]);
+        let states = [state(&endpoints[0]), state(&endpoints[1])];
+        assert_eq!(states, [State::Open, State::Closed]);
     }
 
     #[tokio::test]

@@ -105,13 +105,12 @@ impl FallbackLayer {
     {
         let (parts, body) = request.into_parts();
         let (asked, body) = peek(body).await;
+        let principal = parts.extensions.get::<Arc<Principal>>();
         let question = asked.map(|message| Question {
             method: Arc::clone(&route.method.path),
             message,
-            principal: parts
-                .extensions
-                .get::<Arc<Principal>>()
-                .map(|p| (p.tenant.clone(), p.subject)),
+            principal: principal.map(|p| (p.tenant.clone(), p.subject)),
+            roles: principal.map(|p| p.roles.clone()).unwrap_or_default(),
             policy: self.access.policy_revision(),
         });
         let answer = inner.call(Request::from_parts(parts, body)).await?;

@@ -22,6 +22,7 @@ use tonic::{body::Body, service::Routes};
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
+    bodies::Bounds,
     front::Answer,
     routes::{Route, Target},
 };
@@ -31,15 +32,15 @@ use crate::{
 pub(crate) struct Forward {
     /// Shared, since this is cloned for every request and asked for few.
     own: Arc<GrpcService>,
-    message_bytes: usize,
+    bounds: Bounds,
 }
 
 impl Forward {
-    /// `own`: what the gateway serves by itself. Messages of more than `message_bytes` are refused.
-    pub(crate) fn new(own: Routes, message_bytes: usize) -> Self {
+    /// `own`: what the gateway serves by itself. Longer messages than the bounds allow are refused.
+    pub(crate) fn new(own: Routes, bounds: &Bounds) -> Self {
         Self {
             own: Arc::new(BoxCloneSyncService::new(own.prepare())),
-            message_bytes,
+            bounds: bounds.clone(),
         }
     }
 }
@@ -59,7 +60,7 @@ impl Service<Request<Body>> for Forward {
             return Box::pin(std::future::ready(Ok(refuse(error))));
         };
         let (parts, body) = request.into_parts();
-        let (body, wrong) = intake::watch(body, self.message_bytes);
+        let (body, wrong) = intake::watch(body, self.bounds.longest(&parts.extensions));
         let request = Request::from_parts(parts, body);
         let call = match &route.target {
             Target::Upstream(upstream) => Either::Left(upstream.clone().call(request)),

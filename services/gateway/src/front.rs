@@ -21,31 +21,31 @@ use crate::{
     docs::Pages,
     documents::Documents,
     protocol::{self, Protocol},
+    proxies::Proxies,
     routes::{Route, Table},
 };
+
+pub(crate) use grpc::web;
 
 pub(crate) type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// The front of a gateway over its stack.
-pub(crate) fn front(table: Arc<Table>, stack: GrpcService, documents: Documents, pages: Pages) -> HttpService {
-    BoxCloneSyncService::new(Front(Arc::new(Inner {
-        web: grpc::web(stack.clone()),
-        table,
-        stack,
-        documents,
-        pages,
-    })))
+pub(crate) fn front(inner: Inner) -> HttpService {
+    BoxCloneSyncService::new(Front(Arc::new(inner)))
 }
 
 #[derive(Clone)]
 struct Front(Arc<Inner>);
 
-struct Inner {
-    table: Arc<Table>,
-    stack: GrpcService,
-    web: GrpcService,
-    documents: Documents,
-    pages: Pages,
+/// What a front chooses from.
+pub(crate) struct Inner {
+    pub(crate) proxies: Proxies,
+    pub(crate) table: Arc<Table>,
+    pub(crate) stack: GrpcService,
+    /// The stack behind gRPC-Web; see [`web`].
+    pub(crate) web: GrpcService,
+    pub(crate) documents: Documents,
+    pub(crate) pages: Pages,
 }
 
 impl Service<Request<Body>> for Front {
@@ -60,6 +60,7 @@ impl Service<Request<Body>> for Front {
 
     fn call(&mut self, mut request: Request<Body>) -> Answer {
         let inner = &*self.0;
+        inner.proxies.resolve(&mut request);
         match protocol::of(&request) {
             native @ Protocol::Grpc => {
                 grpc::mark(&inner.table, &mut request, native);

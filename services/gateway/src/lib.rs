@@ -4,13 +4,16 @@
 //! |---|---|
 //! | [`http_rules`] | host names, CORS, security headers: what HTTP asks of every answer |
 //! | `front` | which protocol a request speaks, and which method it means |
+//! | `proxies` | who calls, where proxies stand in front |
 //! | `routes` | every public method: its policy, where it goes, its counters |
 //! | `stack` | the way in, composed in one function |
+//! | `bodies` | how much is taken from whom |
 //! | `observe`, `limits`, `transcode`, `fallback`, `forward` | the layers that only a gateway has |
 //! | [`rest`], [`openapi`] | REST from descriptors, and its description |
 //! | `own` | what the gateway answers by itself: state, health, reflection |
 //! | `documents`, [`docs`] | metrics and keys for programs, pages for people |
 
+mod bodies;
 pub mod docs;
 mod documents;
 mod fallback;
@@ -22,6 +25,7 @@ mod observe;
 pub mod openapi;
 mod own;
 mod protocol;
+mod proxies;
 pub mod rest;
 mod routes;
 mod stack;
@@ -31,6 +35,8 @@ use std::sync::Arc;
 
 use logicore::{Context, Error, api, server::HttpService};
 use prost_reflect::DescriptorPool;
+
+use crate::{front::Inner, proxies::Proxies};
 
 /// The gateway as one HTTP service, ready to be served on the port that callers see.
 ///
@@ -46,7 +52,14 @@ pub fn start(ctx: &Context) -> Result<HttpService, Error> {
     let pages = docs::Pages::new(openapi::openapi(&pool, &ctx.settings.public_url));
     let documents = documents::Documents::new(ctx, by_address);
     attach_breakers(ctx);
-    let front = front::front(table, stack, documents, pages);
+    let front = front::front(Inner {
+        proxies: Proxies::new(&ctx.settings.trusted_proxies),
+        web: front::web(stack.clone()),
+        table,
+        stack,
+        documents,
+        pages,
+    });
     Ok(http_rules::wrap(&ctx.settings, front))
 }
 

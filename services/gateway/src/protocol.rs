@@ -1,19 +1,37 @@
 //! Which protocol a request speaks, told by its content type.
 
-use http::{Method, Request, header};
+use http::{Method, Request, Version, header};
 pub(crate) use logicore::telemetry::Protocol;
 
-/// The protocol of a request. What does not say that it is gRPC is REST.
+/// Content types of gRPC-Web, without what may follow.
+const WEB: [&[u8]; 2] = [b"application/grpc-web", b"application/grpc-web-text"];
+const NATIVE: &[u8] = b"application/grpc";
+
+/// The protocol of a request. What does not say that it is gRPC is REST, and so is native gRPC over HTTP/1, which has no trailers to
+/// end with.
 pub(crate) fn of<B>(request: &Request<B>) -> Protocol {
-    let content_type = request.headers().get(header::CONTENT_TYPE).map(|v| v.as_bytes());
-    let starts = |prefix: &[u8]| {
-        content_type.is_some_and(|t| t.len() >= prefix.len() && t[..prefix.len()].eq_ignore_ascii_case(prefix))
-    };
-    match *request.method() {
-        Method::POST if starts(b"application/grpc-web") => Protocol::GrpcWeb,
-        Method::POST if starts(b"application/grpc") => Protocol::Grpc,
-        _ => Protocol::Rest,
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .map_or(&[][..], |v| v.as_bytes());
+    if *request.method() != Method::POST || content_type.len() < NATIVE.len() {
+        return Protocol::Rest;
     }
+    if WEB.iter().any(|web| is(content_type, web)) {
+        return Protocol::GrpcWeb;
+    }
+    if is(content_type, NATIVE) && request.version() == Version::HTTP_2 {
+        return Protocol::Grpc;
+    }
+    Protocol::Rest
+}
+
+/// Whether a content type is of this kind: nothing else, or a message format or parameters behind it.
+fn is(content_type: &[u8], kind: &[u8]) -> bool {
+    let Some((begin, rest)) = content_type.split_at_checked(kind.len()) else {
+        return false;
+    };
+    begin.eq_ignore_ascii_case(kind) && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
 #[cfg(test)]
@@ -28,12 +46,25 @@ mod tests {
             ("POST", "Application/gRPC", Protocol::Grpc),
             ("POST", "application/grpc-web", Protocol::GrpcWeb),
             ("POST", "application/grpc-web-text+proto", Protocol::GrpcWeb),
+            ("POST", "application/grpc-web; charset=utf-8", Protocol::GrpcWeb),
+            ("POST", "application/grpc-webfoo", Protocol::Rest),
+            ("POST", "application/grpcfoo", Protocol::Rest),
             ("POST", "application/json", Protocol::Rest),
             ("POST", "", Protocol::Rest),
             ("GET", "application/grpc", Protocol::Rest),
         ] {
             let request = Request::builder().method(method).header("content-type", content_type);
-            assert_eq!(of(&request.body(()).unwrap()), protocol, "{method} {content_type}");
+            let request = request.version(Version::HTTP_2).body(()).unwrap();
+            assert_eq!(of(&request), protocol, "{method} {content_type}");
         }
+    }
+
+    #[test]
+    fn native_grpc_needs_http_2() {
+        let request = Request::post("/")
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap();
+        assert_eq!(of(&request), Protocol::Rest);
     }
 }

@@ -22,6 +22,7 @@ use tonic::{body::Body, service::Routes};
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 
 use crate::{
+    bodies::Bounds,
     fallback::FallbackLayer,
     forward::Forward,
     limits::{self, LimitLayer},
@@ -33,6 +34,7 @@ use crate::{
 /// The stack of the gateway. Its requests carry what the front noted: protocol, and route where there is one.
 pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes, by_address: LimitLayer) -> GrpcService {
     let message_bytes = ctx.settings.limits.message_bytes;
+    let bounds = Bounds::new(message_bytes);
     let stack = ServiceBuilder::new()
         // Everything below names the request by it.
         .layer(RequestIdLayer)
@@ -65,12 +67,12 @@ pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes, by_address: 
         // A stream that was let in lives no longer than its token.
         .layer(LifetimeLayer::new(&ctx.verifier))
         // Reads a body only of somebody who may send it.
-        .layer(TranscodeLayer::new(message_bytes))
+        .layer(TranscodeLayer::new(&bounds))
         // Reads the message, where the policy asks for it.
         .layer(GuardLayer::new(message_bytes))
         // Asked only for what was allowed; sees how the upstream fares.
         .layer(FallbackLayer::new(ctx))
-        .service(Forward::new(own, message_bytes));
+        .service(Forward::new(own, &bounds));
     BoxCloneSyncService::new(stack)
 }
 

@@ -13,20 +13,21 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use crate::{
+    bodies::Bounds,
     front::Answer,
     rest::{self, Match},
 };
 
 /// Makes gRPC requests of REST requests; others pass.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TranscodeLayer {
-    limit: usize,
+    bounds: Bounds,
 }
 
 impl TranscodeLayer {
-    /// Reads bodies up to `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
-        Self { limit }
+    /// Reads bodies within bounds.
+    pub(crate) fn new(bounds: &Bounds) -> Self {
+        Self { bounds: bounds.clone() }
     }
 }
 
@@ -35,16 +36,16 @@ impl<S> Layer<S> for TranscodeLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         Transcode {
-            limit: self.limit,
+            bounds: self.bounds.clone(),
             inner,
         }
     }
 }
 
 /// A service that takes REST requests too.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Transcode<S> {
-    limit: usize,
+    bounds: Bounds,
     inner: S,
 }
 
@@ -66,10 +67,14 @@ where
             return Either::Left(self.inner.call(request));
         };
         let mut inner = ready::take(&mut self.inner);
-        let limit = self.limit;
+        let bounds = self.bounds.clone();
         Either::Right(Box::pin(async move {
             let (parts, body) = request.into_parts();
-            match rest::decode(&route, &parts, body, limit).await {
+            let longest = bounds.longest(&parts.extensions);
+            let place = bounds.place(&parts.headers, longest).await;
+            let decoded = rest::decode(&route, &parts, body, longest).await;
+            drop(place);
+            match decoded {
                 Ok(request) => inner.call(request).await,
                 Err(error) => Ok(refuse(error)),
             }

@@ -8,7 +8,7 @@ use std::{
 use std::sync::Arc;
 
 use bytes::Bytes;
-use logicore::ids::{TenantId, UserId};
+use logicore::ids::{RoleName, TenantId, UserId};
 use tokio::time::Instant;
 
 /// Answers kept at most.
@@ -22,6 +22,7 @@ pub(super) struct Question {
     pub(super) method: Arc<str>,
     pub(super) message: Bytes,
     pub(super) principal: Option<(TenantId, UserId)>,
+    pub(super) roles: Vec<RoleName>,
     pub(super) policy: u64,
 }
 
@@ -90,6 +91,7 @@ mod tests {
             method: "/m".into(),
             message: Bytes::from(n.to_string()),
             principal: None,
+            roles: Vec::new(),
             policy: 1,
         }
     }

@@ -16,6 +16,6 @@ pub(super) fn mark(table: &Table, request: &mut Request<Body>, protocol: Protoco
 }
 
 /// gRPC-Web in front of a stack: frames of trailers instead of trailers, base64 where it is asked for.
-pub(super) fn web(stack: GrpcService) -> GrpcService {
+pub(crate) fn web(stack: GrpcService) -> GrpcService {
     BoxCloneSyncService::new(GrpcWebLayer::new().layer(stack))
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
-use logicore::{Error, layer::GrpcService};
+use http::{Method, Request, Response};
+use logicore::{Error, Reason, layer::GrpcService};
 use tonic::{Code, Status, body::Body};
 use tower::ServiceExt;
 
@@ -29,14 +29,24 @@ pub(super) fn call(table: &Table, stack: GrpcService, mut request: Request<Body>
         }
         Err(NoMatch::Options { allow }) => Box::pin(std::future::ready(Ok(rest::options(&allow)))),
         Err(miss) => {
+            let known = *request.method() == Method::POST && table.get(request.uri().path()).is_some();
+            let error = if known { no_grpc() } else { Error::from(miss) };
             note(&mut request, Protocol::Rest, None);
-            request.extensions_mut().insert(Unrouted::new(Error::from(miss)));
+            request.extensions_mut().insert(Unrouted::new(error));
             Box::pin(async move {
                 let Ok(answer) = stack.oneshot(request).await;
                 Ok(refusal(&answer))
             })
         }
     }
+}
+
+/// The path is a gRPC method's, and the request does not speak it.
+fn no_grpc() -> Error {
+    Error::new(
+        Reason::UnsupportedMediaType,
+        "this path is a gRPC method: send `application/grpc` over HTTP/2, or `application/grpc-web`",
+    )
 }
 
 /// What the stack refused, in REST's form.

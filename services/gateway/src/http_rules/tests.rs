@@ -1,4 +1,4 @@
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Version};
 use logicore::settings::{Role, Tls};
 use tower::{ServiceExt, service_fn};
 
@@ -126,7 +126,9 @@ async fn beyond_loopback_every_host_is_served_unless_some_are_named() {
 
 #[tokio::test]
 async fn a_foreign_host_is_told_so_in_the_callers_protocol() {
-    let grpc = Request::post("http://evil.example/a.B/C").header("content-type", "application/grpc");
+    let grpc = Request::post("http://evil.example/a.B/C")
+        .version(Version::HTTP_2)
+        .header("content-type", "application/grpc");
     let answer = send(&settings(), grpc).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(text(answer.headers(), "grpc-status").as_deref(), Some("7"));
@@ -184,7 +186,10 @@ async fn tls_adds_transport_security() {
 
 #[tokio::test]
 async fn native_grpc_pays_nothing_and_grpc_web_gets_them_all() {
-    let of = |content_type: &'static str| Request::post("http://localhost/a.B/C").header("content-type", content_type);
+    let of = |content_type: &'static str| {
+        let request = Request::post("http://localhost/a.B/C").version(Version::HTTP_2);
+        request.header("content-type", content_type)
+    };
     assert!(
         send(&settings(), of("application/grpc+proto"))
             .await

@@ -189,11 +189,19 @@ async fn a_wrong_token_and_a_missing_permission_are_told(layout: Layout) -> anyh
 
 async fn a_post_that_says_it_is_something_else_is_no_call(layout: Layout) -> anyhow::Result<()> {
     let system = shared(layout).await?;
-    for kind in ["application/json", "text/plain", "application/octet-stream", ""] {
+    for kind in [
+        "application/json",
+        "text/plain",
+        "application/octet-stream",
+        "application/grpcfoo",
+        "application/grpc-webfoo",
+        "application/grpc",
+        "",
+    ] {
         let answer = send(system.address(), "POST", LOGIN, &[("content-type", kind)], framed(&[])).await?;
         assert_eq!(
             answer.outcome(),
-            (404, "ROUTE_NOT_FOUND".to_owned()),
+            (415, "UNSUPPORTED_MEDIA_TYPE".to_owned()),
             "{kind}: {}",
             answer.text()
         );
