@@ -103,7 +103,10 @@ impl UserService for UserRpc {
         request: Request<pb::DeleteUserRequest>,
     ) -> Result<Response<pb::DeleteUserResponse>, Status> {
         let (actor, message) = open(request)?;
-        let user = self.0.delete(&actor, ids::parse("id", &message.id)?, &message.etag).await?;
+        let user = self
+            .0
+            .delete(&actor, ids::parse("id", &message.id)?, &message.etag)
+            .await?;
         Ok(Response::new(pb::DeleteUserResponse {
             user: Some(convert::user(user)),
         }))
