@@ -22,7 +22,7 @@ use tokio::{
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
-use crate::{context::Context, error::Error};
+use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Protocols};
 pub use phase::{Lifecycle, Phase};
@@ -33,6 +33,17 @@ pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, std::c
 /// Address of the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub struct PeerAddr(pub SocketAddr);
+
+/// Whether a listener could be started with the certificate and key of the settings.
+///
+/// # Errors
+/// `STATE_FORBIDS` with what is wrong with which file.
+pub fn check_tls(settings: &Settings) -> Result<(), Error> {
+    settings
+        .tls
+        .as_ref()
+        .map_or(Ok(()), |files| tls::Certificate::load(files).map(drop))
+}
 
 /// Longest wait for a TLS handshake, and for the first bytes of a request.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);

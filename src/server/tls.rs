@@ -11,7 +11,10 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -40,11 +43,7 @@ impl Certificate {
         let config = read(files).map_err(|cause| {
             Error::new(
                 Reason::StateForbids,
-                format!(
-                    "TLS cannot start from certificate {} and key {}: {cause}",
-                    files.cert.display(),
-                    files.key.display()
-                ),
+                format!("LOGICORE_TLS_CERT and LOGICORE_TLS_KEY cannot be used: {cause}"),
             )
             .because(cause)
         })?;
@@ -99,8 +98,16 @@ fn stamp(files: &Tls) -> Stamp {
 }
 
 fn read(files: &Tls) -> Result<Arc<ServerConfig>, BoxError> {
-    let chain = CertificateDer::pem_file_iter(&files.cert)?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)?;
+    let chain = CertificateDer::pem_file_iter(&files.cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| format!("{}: {e}", files.cert.display()))?;
+    if chain.is_empty() {
+        return Err(format!("there is no certificate in {}", files.cert.display()).into());
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| match e {
+        pem::Error::NoItemsFound => format!("there is no private key in {}", files.key.display()),
+        e => format!("{}: {e}", files.key.display()),
+    })?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

@@ -18,6 +18,8 @@ mod soak;
 mod suite;
 mod tools;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
@@ -58,8 +60,19 @@ enum Bench {
     Start(bench::start::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().chore {
+fn main() -> ExitCode {
+    match perform(Cli::parse().chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // No backtrace: what failed is named, and where it stands in xtask helps nobody.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(chore: Chore) -> anyhow::Result<()> {
+    match chore {
         Chore::Test => suite::test(),
         Chore::Lint => suite::lint(),
         Chore::Tools { list: true, .. } => {

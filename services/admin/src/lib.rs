@@ -50,6 +50,7 @@ pub async fn start(ctx: &Context) -> Result<Routes, Error> {
     let path = ctx.settings.data_dir.join(FILE);
     let catalogue = Arc::new(Catalogue::new(&ctx.policies));
     let db = sqlite::open(&path, &ctx.clock, &ctx.metrics).await?;
+    db.close_with(ctx);
     let begin = sqlite::begin(&db).await?;
     let publisher = Publisher::new(catalogue.clone(), &begin.epoch, begin.head, &begin.facts);
     let publisher = Arc::new(publisher);

@@ -58,6 +58,7 @@ use crate::{
 pub async fn start(ctx: &Context) -> Result<Routes, Error> {
     let parts = Parts::open(ctx, passwords::Params::default()).await?;
     outbox::dispatch(ctx, &parts.db, "auth");
+    parts.db.close_with(ctx);
     sweeper::start(ctx, Arc::clone(&parts.auth));
     Ok(parts.routes())
 }

@@ -21,7 +21,6 @@ use logicore::{
     access::Principal,
     ids::{TenantId, UserId},
     layer::refuse,
-    policy::Method,
     server::PeerAddr,
 };
 use pin_project_lite::pin_project;
@@ -29,6 +28,7 @@ use prometheus::IntCounter;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use crate::routes::Route;
 use bucket::{Buckets, Standing};
 
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
@@ -198,11 +198,13 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(key) = self.limit.key(request.extensions()) else {
+        let route = request.extensions().get::<Arc<Route>>();
+        let key = self.limit.key(request.extensions());
+        let Some(key) = key.filter(|_| route.is_none_or(|r| !r.is_probe)) else {
             let future = self.inner.call(request);
             return Either::Left(ResponseFuture { future, told: None });
         };
-        let cost = request.extensions().get::<Arc<Method>>().map_or(1, |m| m.rate_cost);
+        let cost = route.map_or(1, |r| r.method.rate_cost);
         let standing = self.limit.buckets.take(key, cost);
         if standing.allowed {
             let future = self.inner.call(request);

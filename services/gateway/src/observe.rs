@@ -1,18 +1,21 @@
 //! Counts every request and writes its line into the access log, once its status is known.
 //!
 //! The line is an event of the target `logicore_gateway::access` within the request's span, so that method, principal, request id
-//! and trace id stand in it; `LOGICORE_LOG=info,logicore_gateway::access=off` switches it off.
+//! and trace id stand in it. It says from which address the request came, and over HTTP its path, never its query: queries carry
+//! what people search for. `LOGICORE_LOG=info,logicore_gateway::access=off` switches it off.
 
 use std::{
     convert::Infallible,
+    fmt,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{Request, Response};
-use logicore::{error::code_name, layer::body, telemetry::RequestMetrics};
+use http::{Method, Request, Response, Uri};
+use logicore::{error::code_name, layer::body, server::PeerAddr, telemetry::RequestMetrics};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tonic::{Code, body::Body};
@@ -25,6 +28,8 @@ use crate::{
 };
 
 const ACCESS: &str = "logicore_gateway::access";
+/// As much of a path, in bytes, as stands in the log.
+const LONGEST_PATH: usize = 200;
 
 /// Counts requests.
 #[derive(Clone, Debug)]
@@ -77,6 +82,10 @@ where
         let seen = Seen {
             counters: counters.clone(),
             protocol,
+            from: extensions.get::<PeerAddr>().map(|peer| peer.0.ip()),
+            // Of gRPC the method says it, where there is one.
+            http: (protocol == Protocol::Rest || route.is_none())
+                .then(|| (request.method().clone(), request.uri().clone())),
             quiet: route.is_some_and(|r| r.method.service.starts_with("grpc.")),
             since: Instant::now(),
             span: Span::current(),
@@ -93,6 +102,8 @@ where
 struct Seen {
     counters: RequestMetrics,
     protocol: Protocol,
+    from: Option<IpAddr>,
+    http: Option<(Method, Uri)>,
     /// Probes and tools come every few seconds; what they ask is of no interest to most.
     quiet: bool,
     since: Instant,
@@ -113,11 +124,27 @@ impl Seen {
     fn log(&self, code: Code, took: Duration) {
         let (code, protocol) = (code_name(code), self.protocol.as_str());
         let millis = (took.as_secs_f64() * 1e6).round() / 1e3;
+        let address = self.from.map(tracing::field::display);
+        let http = self
+            .http
+            .as_ref()
+            .map(|(verb, uri)| tracing::field::display(Line(verb, uri.path())));
         if self.quiet {
-            tracing::debug!(target: ACCESS, protocol, code, millis, "request");
+            tracing::debug!(target: ACCESS, protocol, http, address, code, millis, "request");
         } else {
-            tracing::info!(target: ACCESS, protocol, code, millis, "request");
+            tracing::info!(target: ACCESS, protocol, http, address, code, millis, "request");
         }
+    }
+}
+
+/// An HTTP method and a path, cut where somebody sent a long one.
+struct Line<'a>(&'a Method, &'a str);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(verb, path) = self;
+        // Ends between characters: a path may hold UTF-8, which `http` lets pass.
+        write!(f, "{verb} {}", &path[..path.floor_char_boundary(LONGEST_PATH)])
     }
 }
 

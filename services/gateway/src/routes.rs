@@ -23,11 +23,20 @@ pub(crate) enum Target {
     Own,
 }
 
+/// What balancers and Kubernetes ask.
+const PROBES: [&str; 3] = [
+    "/grpc.health.v1.Health/Check",
+    "/logicore.mesh.v1.GatewayService/GetHealth",
+    "/logicore.mesh.v1.GatewayService/GetReadiness",
+];
+
 /// A method and its way.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) method: Arc<Method>,
     pub(crate) target: Target,
+    /// Asked every few seconds by whoever sends traffic here: not counted against an address that other callers share.
+    pub(crate) is_probe: bool,
     counters: Counters,
 }
 
@@ -58,6 +67,7 @@ impl Table {
         for method in ours.iter().cloned().chain(built_in()?) {
             let route = Route {
                 target: target(ctx, &method)?,
+                is_probe: PROBES.contains(&&*method.path),
                 counters: Counters::new(requests, &method.service, &method.name),
                 method: Arc::clone(&method),
             };

@@ -15,7 +15,7 @@ const DEMO: [(&str, &str, &str); 2] = [
     ("demo admin", "admin@example.com", "admin123"),
 ];
 
-/// Prints the banner, unless the output is a log for programs.
+/// Prints the banner, as far as there is somebody to read it; unless the output is a log for programs.
 pub(crate) async fn show(ctx: &Context) {
     let settings = &ctx.settings;
     let for_people = match settings.telemetry.log_format {
@@ -26,19 +26,32 @@ pub(crate) async fn show(ctx: &Context) {
     if !for_people {
         return;
     }
+    // A terminal that is gone does not keep a server from serving.
+    let _ = crate::say(text(ctx).await.as_bytes());
+}
+
+async fn text(ctx: &Context) -> String {
+    let settings = &ctx.settings;
     let data = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
-    println!("\nLogiCore {}\n", logicore::VERSION);
-    println!("  address     {}", settings.public_url);
-    println!("  docs        {}/docs", settings.public_url);
-    println!("  data        {}", data.display());
+    let mut lines = vec![
+        format!("\nLogiCore {}\n", logicore::VERSION),
+        format!("  address     {}", settings.public_url),
+        format!("  docs        {}/docs", settings.public_url),
+        format!("  data        {}", data.display()),
+    ];
+    let known = lines.len();
     if settings.demo_plan() == DemoPlan::Create {
         for (title, email, password) in DEMO {
             if exists(ctx, email).await {
-                println!("  {title:<10}  {email} / {password}");
+                lines.push(format!("  {title:<10}  {email} / {password} (unless changed)"));
             }
         }
     }
-    println!();
+    if lines.len() == known {
+        lines.push("  first admin made by `logicore admin bootstrap --email ...`, where there is none yet".to_owned());
+    }
+    lines.push(String::from("\n"));
+    lines.join("\n")
 }
 
 /// Whether somebody can sign in by this email.

@@ -1,5 +1,7 @@
 //! `logicore admin bootstrap`: the first admin, through the auth service that runs on the data folder, or on its store where none does.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use logicore::{
     api::auth::{BootstrapAdminRequest, BootstrapAdminResponse, account_service_client::AccountServiceClient},
@@ -21,10 +23,18 @@ pub(crate) fn run(loaded: Loaded, email: &str) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start threads")?;
-    let public_url = loaded.settings.public_url.clone();
+    let settings = loaded.settings.clone();
+    let data = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
+    let is_new = !data.join("auth.db").exists();
     let made = runtime.block_on(bootstrap(loaded.settings, email))?;
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    tell(&made, email, &public_url);
+    if is_new {
+        eprintln!(
+            "note: there was no database in {}, so one was made. A server that runs elsewhere does not know this admin.",
+            data.display()
+        );
+    }
+    crate::say(text(&made, email, &settings.public_url, &data).as_bytes())?;
     Ok(())
 }
 
@@ -56,18 +66,20 @@ fn refused(status: Status) -> anyhow::Error {
     anyhow::anyhow!("{}", status.message())
 }
 
-fn tell(made: &BootstrapAdminResponse, email: &str, public_url: &str) {
+fn text(made: &BootstrapAdminResponse, email: &str, public_url: &str, data: &Path) -> String {
+    let code = &made.set_password_code;
     let until = made
         .code_expire_time
         .as_ref()
         .map(ToString::to_string)
         .unwrap_or_default();
-    println!("The first admin is {email}. This code sets the password, once, until {until}:\n");
-    println!("  {}\n", made.set_password_code);
-    println!("for example by\n");
-    println!("  curl -X POST {public_url}/auth/password:set -H 'Content-Type: application/json' \\");
-    println!(
-        "    -d '{{\"code\":\"{}\",\"newPassword\":\"at least 15 characters\"}}'",
-        made.set_password_code
-    );
+    // The placeholder is too short to become somebody's password when it is sent as it stands.
+    format!(
+        "The first admin in {} is {email}. This code sets the password, once, until {until}; older codes are void:\n\n  \
+         {code}\n\n\
+         for example, with a password of at least 15 characters, by\n\n  \
+         curl -X POST {public_url}/auth/password:set -H 'Content-Type: application/json' \\\n    \
+         -d '{{\"code\":\"{code}\",\"newPassword\":\"...\"}}'\n",
+        data.display()
+    )
 }

@@ -1,16 +1,34 @@
 //! `logicore check-config`.
 
-use logicore::settings::Loaded;
+use std::fmt::Write;
+
+use anyhow::Result;
+use logicore::{
+    server,
+    settings::{Loaded, Origin},
+};
 
 /// Prints every setting with its value and where it comes from; warnings go to standard error.
-pub(crate) fn print(loaded: &Loaded) {
-    let rows: Vec<_> = loaded.table().collect();
-    let width = |of: fn(&(&str, String, &logicore::settings::Origin)) -> usize| rows.iter().map(of).max().unwrap_or(0);
-    let (names, values) = (width(|row| row.0.len()), width(|row| row.1.len()));
-    for (name, value, origin) in &rows {
-        println!("{name:<names$}  {value:<values$}  {origin}");
-    }
+///
+/// # Errors
+/// When a start would fail by what the settings name: a certificate that cannot be used.
+pub(crate) fn run(loaded: &Loaded) -> Result<()> {
+    crate::say(table(loaded).as_bytes())?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
+    server::check_tls(&loaded.settings)?;
+    Ok(())
+}
+
+fn table(loaded: &Loaded) -> String {
+    let rows: Vec<_> = loaded.table().collect();
+    let width = |of: fn(&(&str, String, &Origin)) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (names, values) = (width(|row| row.0.len()), width(|row| row.1.len()));
+    let mut text = String::new();
+    for (name, value, origin) in &rows {
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{name:<names$}  {value:<values$}  {origin}");
+    }
+    text
 }

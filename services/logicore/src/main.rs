@@ -1,4 +1,4 @@
-//! The `logicore` binary: one program, five roles, and the commands of operators.
+//! The `logicore` binary: one program, four roles or all in one, and the commands of operators.
 
 #![allow(
     clippy::print_stdout,
@@ -13,7 +13,10 @@ mod cli;
 mod process;
 mod run;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use logicore::settings::{Loaded, Problems, Role, Sources};
 
@@ -52,17 +55,14 @@ fn load(flags: std::collections::BTreeMap<String, String>, role: Role) -> Result
 fn perform(command: &Command, loaded: Loaded) -> ExitCode {
     let done = match command {
         Command::Run(_) => run::run(loaded),
-        Command::CheckConfig(_) => {
-            check_config::print(&loaded);
-            Ok(())
-        }
+        Command::CheckConfig(_) => check_config::run(&loaded),
         Command::OpenApi => openapi(&loaded),
         Command::Bootstrap { email } => bootstrap::run(loaded, email),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("logicore: {error:#}");
+            eprintln!("logicore: {}", told(&error));
             ExitCode::FAILURE
         }
     }
@@ -70,6 +70,27 @@ fn perform(command: &Command, loaded: Loaded) -> ExitCode {
 
 fn openapi(loaded: &Loaded) -> anyhow::Result<()> {
     let document = logicore_gateway::openapi_document(&loaded.settings.public_url)?;
-    print!("{}", String::from_utf8_lossy(&document));
+    say(&document)?;
     Ok(())
+}
+
+/// An error for whoever started the program: without the reason, which is for callers' programs, and without what a cause repeats.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<logicore::Error>() {
+        Some(ours) => {
+            let whole = logicore::error::chain(ours);
+            let reason = format!("{}: ", ours.reason().as_str());
+            whole.strip_prefix(&reason).unwrap_or(&whole).to_owned()
+        }
+        None => logicore::error::chain(error.as_ref()),
+    }
+}
+
+/// Writes to standard output. Whoever reads there may have read enough, as `head` does.
+fn say(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -45,6 +45,9 @@ async fn life(loaded: Loaded) -> Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    if settings.role.hosts(Role::Gateway) {
+        server::check_tls(&settings)?;
+    }
     let sockets = Sockets::bind(&mut settings, issuer_is_set).await?;
     let (ctx, inner) = process::context(settings);
     tokio::spawn(signals(ctx.clone()));
@@ -97,7 +100,7 @@ impl Sockets {
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address} ({setting})"))
+        .with_context(|| format!("cannot listen on {address}; another address can be set by {setting}"))
 }
 
 type Servers = JoinSet<Result<(), Error>>;

@@ -4,7 +4,7 @@ mod open;
 
 use std::{fmt, path::Path, sync::Arc};
 
-use logicore::{clock::Clock, telemetry::Metrics};
+use logicore::{Context, clock::Clock, telemetry::Metrics};
 use sqlx::{Acquire, SqliteConnection, SqlitePool, migrate::Migrator};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::{Instrument, Span, field};
@@ -125,6 +125,15 @@ impl Db {
         }
         .instrument(span)
         .await
+    }
+
+    /// Closes the store when the process ends, after the last request: `ctx.tasks` waits for it.
+    pub fn close_with(&self, ctx: &Context) {
+        let (db, shutdown) = (self.clone(), ctx.shutdown.clone());
+        ctx.tasks.spawn(async move {
+            shutdown.cancelled().await;
+            db.close().await;
+        });
     }
 
     /// Finishes the queue, folds the write-ahead log into the file and closes it. Later calls answer [`Error::Unavailable`].

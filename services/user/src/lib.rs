@@ -34,6 +34,7 @@ pub async fn start(ctx: &Context) -> Result<Routes, Error> {
     let path = ctx.settings.data_dir.join("user.db");
     let db = Db::open(&path, &store::MIGRATOR, &ctx.clock, &ctx.metrics).await?;
     outbox::dispatch(ctx, &db, "user");
+    db.close_with(ctx);
     let users = Arc::new(Users::new(
         Arc::new(SqliteStore::new(db)),
         Arc::new(GrpcAccounts::new(ctx.neighbours.auth.clone())),

@@ -98,6 +98,10 @@ async fn strangers_share_the_limit_of_their_address(layout: Layout) -> anyhow::R
         assert_eq!(answer.status, 404, "{}", answer.text());
     }
     limited(&last.unwrap_or_else(|| panic!("never refused")), "100");
+    for probe in ["/health", "/readyz"] {
+        let answer = system.get(probe, "").await?;
+        assert_eq!(answer.status, 200, "balancers may share an address: {}", answer.text());
+    }
     let login = system.try_login("demo@example.com", "demo123").await?;
     assert_eq!(login.reason(), "RATE_LIMITED", "a login costs more: {}", login.text());
     let forged = system.get("/auth/me", "no token of ours").await?;

@@ -96,6 +96,16 @@ async fn every_part_ends_well_and_without_complaint(layout: Layout) -> anyhow::R
         let loud = [process.logged("ERROR"), process.logged("WARN")].concat();
         assert!(loud.is_empty(), "{part}: {loud:?}");
     }
+    // The databases were closed: all that was written stands in them, and no log beside them.
+    let data = std::fs::read_dir(system.dir().join("data"))?.collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<_> = data
+        .iter()
+        .map(|f| f.file_name().to_string_lossy().into_owned())
+        .collect();
+    for database in ["auth.db", "user.db", "admin.db"] {
+        assert!(names.iter().any(|n| n == database), "{names:?}");
+    }
+    assert!(!names.iter().any(|n| n.ends_with("-wal")), "{names:?}");
     Ok(())
 }
 

@@ -59,6 +59,14 @@ async fn the_first_admin_comes_through_the_auth_that_runs(layout: Layout) -> any
         "it says how to go on: {}",
         printed.stdout
     );
+    let shown = printed.stdout.split("newPassword\":\"").nth(1).unwrap_or_default();
+    let shown = json!({"code": fresh, "newPassword": shown.split('"').next()});
+    let refused = system.post("/auth/password:set", "", &shown).await?;
+    assert_eq!(
+        refused.outcome(),
+        (400, "PASSWORD_UNACCEPTABLE".to_owned()),
+        "what is printed for everybody is no password"
+    );
     signs_in(&system, &fresh).await?;
 
     let second = bootstrap(&system, "second@example.com").await?;
@@ -69,7 +77,13 @@ async fn the_first_admin_comes_through_the_auth_that_runs(layout: Layout) -> any
 
 async fn the_first_admin_comes_from_the_store_where_nothing_runs(layout: Layout) -> anyhow::Result<()> {
     let mut system = System::prepare(PROGRAM, layout, &BARE)?;
-    let code = code(&bootstrap(&system, EMAIL).await?);
+    let printed = bootstrap(&system, EMAIL).await?;
+    assert!(
+        printed.stderr.contains("there was no database in"),
+        "it may be the wrong folder: {}",
+        printed.stderr
+    );
+    let code = code(&printed);
     for part in system.parts() {
         system.start_part(part)?;
     }

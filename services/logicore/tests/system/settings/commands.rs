@@ -185,3 +185,40 @@ async fn a_port_in_use_is_named_with_its_setting() -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn whoever_has_read_enough_is_no_error() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    for command in ["openapi", "check-config"] {
+        let line = format!("{{ {PROGRAM} {command}; echo \"status $?\" >&2; }} | head -c 1");
+        let ended = run(Path::new("/bin/sh"), &["-c", &line], &[], dir.path()).await?;
+        assert_eq!(ended.stderr.trim(), "status 0", "{command}");
+        assert_eq!(ended.stdout.len(), 1, "{command}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why_once() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    std::fs::write(dir.path().join("data"), "no folder")?;
+    let ended = logicore(&["all", "--listen", "127.0.0.1:0"], &[], dir.path()).await?;
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("logicore: ") && last.contains("cannot be opened"),
+        "{last}"
+    );
+    assert!(!last.contains("STORE_UNAVAILABLE"), "for people: {last}");
+    assert_eq!(last.matches("cannot be opened").count(), 1, "{last}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let at = taken.local_addr()?.to_string();
+    let ended = logicore(&["all", "--listen", &at, "--data-dir", "other"], &[], dir.path()).await?;
+    assert!(
+        ended.stderr.contains(&at) && ended.stderr.contains("LOGICORE_LISTEN"),
+        "{}",
+        ended.stderr
+    );
+    Ok(())
+}

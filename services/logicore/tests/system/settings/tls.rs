@@ -31,6 +31,17 @@ async fn the_listener_speaks_tls_with_both_http_versions(layout: Layout) -> anyh
     let refused = system.command(system.parts()[0], &["check-config"]).await?;
     assert_eq!(refused.code, Some(64), "a certificate without its key");
     assert!(refused.stderr.contains("LOGICORE_TLS_KEY"), "{}", refused.stderr);
+    system.set("LOGICORE_TLS_KEY", &cert.display().to_string());
+    let front = if layout == Layout::One { "all" } else { "gateway" };
+    for command in ["check-config", front] {
+        let refused = system.command(front, &[command]).await?;
+        assert_eq!(refused.code, Some(1), "{command}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("no private key in") && !refused.stderr.contains("listening"),
+            "{command}: {}",
+            refused.stderr
+        );
+    }
     system.set("LOGICORE_TLS_KEY", &key.display().to_string());
     for part in system.parts() {
         system.start_part(part)?;
