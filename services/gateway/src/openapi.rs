@@ -53,7 +53,7 @@ pub fn openapi(pool: &DescriptorPool, public_url: &str) -> Vec<u8> {
         "paths": paths.into_value(),
         "components": {
             "schemas": schemas.into_value(),
-            "responses": {"Error": operation::error_response()},
+            "responses": operation::error_responses(),
             "securitySchemes": {
                 "bearer": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",

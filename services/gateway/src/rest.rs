@@ -33,6 +33,7 @@ use prost_reflect::DescriptorPool;
 pub use binding::{Binding, BodyRule};
 pub use decode::decode;
 pub use encode::encode;
+pub(crate) use error::error_json;
 pub use error::http_error;
 pub use template::{Segment, Template, Variable};
 use trie::{Found, Trie};

@@ -1,5 +1,6 @@
 //! Examples for the calls that everybody makes first.
 
+use logicore::{Error, Reason, access::missing_token, layer::authorize::missing_permission};
 use serde_json::{Value, json};
 
 /// An example of a method's request body.
@@ -22,17 +23,31 @@ pub(super) fn request(method: &str) -> Option<Value> {
     })
 }
 
-/// An example of an error.
-pub(super) fn error() -> Value {
-    json!({
-        "code": 7,
-        "status": "PERMISSION_DENIED",
-        "message": "the permission breakers.read is missing",
-        "details": [{
-            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "PERMISSION_MISSING",
-            "domain": "logicore",
-            "metadata": {"permission": "breakers.read"},
-        }],
-    })
+/// Errors that almost every method may answer: HTTP status, and one of that status.
+pub(super) fn errors() -> [(&'static str, Error); 6] {
+    let one = |reason, message: &'static str| Error::new(reason, message);
+    [
+        ("400", Error::field("page_size", "must be 0 or more")),
+        ("401", missing_token()),
+        ("403", missing_permission("users.read")),
+        (
+            "429",
+            one(
+                Reason::RateLimited,
+                "too many requests from you: 1000 a minute are served",
+            )
+            .retry_after(SECOND),
+        ),
+        (
+            "503",
+            one(
+                Reason::CircuitOpen,
+                "the user service keeps failing and is left alone for a while",
+            )
+            .retry_after(SECOND),
+        ),
+        ("default", one(Reason::ResourceNotFound, "there is no such user")),
+    ]
 }
+
+const SECOND: std::time::Duration = std::time::Duration::from_secs(1);

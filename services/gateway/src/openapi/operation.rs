@@ -11,7 +11,7 @@ use super::{
     schema::{Schemas, reference},
 };
 use crate::rest::{
-    Binding, BodyRule,
+    Binding, BodyRule, error_json,
     scalar::{fits_text, inside},
 };
 
@@ -169,15 +169,31 @@ fn responses(binding: &Binding, policy: Option<&Method>, schemas: &mut Schemas<'
         codes.push("403");
     }
     for code in codes {
-        all.insert(code.to_owned(), json!({"$ref": "#/components/responses/Error"}));
+        all.insert(
+            code.to_owned(),
+            json!({"$ref": format!("#/components/responses/{}", component(code))}),
+        );
     }
     Value::Object(all)
 }
 
-/// The answer to whatever fails.
-pub(super) fn error_response() -> Value {
-    json!({
-        "description": "Why the request failed.",
-        "content": {"application/json": {"schema": reference("google.rpc.Status"), "example": examples::error()}},
-    })
+/// The name of the answer of an HTTP status.
+fn component(status: &str) -> String {
+    match status {
+        "default" => "Error".to_owned(),
+        status => format!("Error{status}"),
+    }
+}
+
+/// The answers to what fails, with an example of each.
+pub(super) fn error_responses() -> Value {
+    let responses = examples::errors().into_iter().map(|(status, error)| {
+        let example: Value = serde_json::from_str(&error_json(&error.into())).unwrap_or_default();
+        let response = json!({
+            "description": "Why the request failed.",
+            "content": {"application/json": {"schema": reference("google.rpc.Status"), "example": example}},
+        });
+        (component(status), response)
+    });
+    Value::Object(responses.collect())
 }

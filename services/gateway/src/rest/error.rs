@@ -9,6 +9,7 @@ use logicore::{
     layer::authenticate::challenge,
 };
 use prost::Message;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{StatusExt, pb};
@@ -34,7 +35,7 @@ const CARRIED_FAMILIES: &[&str] = &["ratelimit", "x-ratelimit", "x-logicore-stal
 pub fn http_error(error: impl Into<Status>) -> Response<Body> {
     let status = error.into();
     let reason = Error::reason_of(&status);
-    let body = Body::new(http_body_util::Full::from(error_json(&status).to_string()));
+    let body = Body::new(http_body_util::Full::from(error_json(&status)));
     let mut answer = Response::new(body);
     *answer.status_mut() = reason.map_or_else(|| Row::of(status.code()).http, |r| r.kind().row().http);
     let code = answer.status();
@@ -73,8 +74,18 @@ pub(super) fn carry(from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// The `google.rpc.Status` of an error as JSON. `status` names the code, as Google's own APIs do.
-pub(super) fn error_json(status: &Status) -> Value {
+/// The `google.rpc.Status` of an error as JSON, in the order in which people read. `status` names the code, as Google's own APIs
+/// do.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    code: i32,
+    status: &'static str,
+    message: &'a str,
+    details: Vec<Value>,
+}
+
+/// The text of an error.
+pub(crate) fn error_json(status: &Status) -> String {
     let details = pb::Status::decode(status.details())
         .map(|s| s.details)
         .unwrap_or_default();
@@ -82,12 +93,14 @@ pub(super) fn error_json(status: &Status) -> Value {
         .iter()
         .filter_map(|any| detail(&any.type_url, &any.value))
         .collect();
-    json!({
-        "code": status.code() as i32,
-        "status": code_name(status.code()),
-        "message": status.message(),
-        "details": details,
-    })
+    let shown = Shown {
+        code: status.code() as i32,
+        status: code_name(status.code()),
+        message: status.message(),
+        details,
+    };
+    // Cannot fail: there is no map with keys that are no text.
+    serde_json::to_string(&shown).unwrap_or_default()
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
