@@ -101,9 +101,10 @@ fn tokens(s: &Settings, problems: &mut Vec<String>, warnings: &mut Vec<String>) 
 
 fn tls(s: &Settings, problems: &mut Vec<String>) {
     let Some(tls) = &s.tls else { return };
-    for (name, path) in [("LOGICORE_TLS_CERT", &tls.cert), ("LOGICORE_TLS_KEY", &tls.key)] {
+    let (cert, key) = ("LOGICORE_TLS_CERT", "LOGICORE_TLS_KEY");
+    for (name, path, other) in [(cert, &tls.cert, key), (key, &tls.key, cert)] {
         if path.as_os_str().is_empty() {
-            problems.push(format!("{name} must be set where the other one is"));
+            problems.push(format!("{name} must be set where {other} is"));
         } else if let Err(e) = std::fs::metadata(path) {
             problems.push(format!("{name}: {}: {e}", path.display()));
         }

@@ -195,6 +195,22 @@ mod tests {
     }
 
     #[test]
+    fn a_broken_line_is_named_by_its_number_and_not_shown() {
+        let mut sources = Sources::default();
+        sources.dotenv = Some((".env".into(), "RATE_LIMIT=2\n\nJWT_SECRET hunter2hunter2\n".to_owned()));
+        let problems = sources.load(Role::All).expect_err("bad").0;
+        assert_eq!(problems, [".env: line 3 is not NAME=value"]);
+    }
+
+    #[test]
+    fn a_name_that_is_like_none_of_ours_gets_no_hint() {
+        let mut sources = Sources::default();
+        sources.dotenv = Some((".env".into(), "A=2\n".to_owned()));
+        let problems = sources.load(Role::All).expect_err("bad").0;
+        assert_eq!(problems, [".env: there is no setting `A`"]);
+    }
+
+    #[test]
     fn the_guides_file_is_taken_on_loopback_and_refused_beyond() {
         let guide = "JWT_SECRET=your-super-secret-jwt-key-here\nJWT_REFRESH_SECRET=your-refresh-secret-jwt-key-here\n\
                      JWT_EXPIRY=15m\nJWT_REFRESH_EXPIRY=7d\nRATE_LIMIT=1000\nSERVICE_TIMEOUT=5000\nERROR_THRESHOLD=50\n\

@@ -67,7 +67,14 @@ fn read_dotenv(path: &Path, text: &str, problems: &mut Vec<String>) -> Values {
                 None => problems.push(unknown(&path.display().to_string(), &name, |k| k.env.to_owned())),
             },
             // The parser's message would show the line, and the line may hold a secret.
-            Err(_) => problems.push(format!("{}: a line is not NAME=value", path.display())),
+            Err(error) => {
+                let line = match error {
+                    dotenvy::Error::LineParse(bad, _) => text.lines().position(|l| l.trim() == bad.trim()),
+                    _ => None,
+                };
+                let line = line.map_or("a line".to_owned(), |at| format!("line {}", at + 1));
+                problems.push(format!("{}: {line} is not NAME=value", path.display()));
+            }
         }
     }
     out
@@ -117,7 +124,7 @@ fn unknown(place: &str, name: &str, spell: impl Fn(&Key) -> String) -> String {
         .iter()
         .map(spell)
         .min_by_key(|k| distance(k, name))
-        .filter(|k| distance(k, name) <= 3);
+        .filter(|k| distance(k, name) <= 3.min(name.len() / 2));
     let hint = near.map_or(String::new(), |k| format!("; did you mean `{k}`?"));
     format!("{place}: there is no setting `{name}`{hint}")
 }
