@@ -159,6 +159,13 @@ mod tests {
         }
     }
 
+    fn dotenv(text: &str) -> Sources {
+        Sources {
+            dotenv: Some((".env".into(), text.to_owned())),
+            ..Sources::default()
+        }
+    }
+
     #[test]
     fn flags_beat_environment_beats_dotenv_beats_toml() {
         let mut sources = env(&[("RATE_LIMIT", "3")]);
@@ -196,17 +203,16 @@ mod tests {
 
     #[test]
     fn a_broken_line_is_named_by_its_number_and_not_shown() {
-        let mut sources = Sources::default();
-        sources.dotenv = Some((".env".into(), "RATE_LIMIT=2\n\nJWT_SECRET hunter2hunter2\n".to_owned()));
-        let problems = sources.load(Role::All).expect_err("bad").0;
+        let problems = dotenv("RATE_LIMIT=2\n\nJWT_SECRET hunter2hunter2\n")
+            .load(Role::All)
+            .expect_err("bad")
+            .0;
         assert_eq!(problems, [".env: line 3 is not NAME=value"]);
     }
 
     #[test]
     fn a_name_that_is_like_none_of_ours_gets_no_hint() {
-        let mut sources = Sources::default();
-        sources.dotenv = Some((".env".into(), "A=2\n".to_owned()));
-        let problems = sources.load(Role::All).expect_err("bad").0;
+        let problems = dotenv("A=2\n").load(Role::All).expect_err("bad").0;
         assert_eq!(problems, [".env: there is no setting `A`"]);
     }
 
