@@ -137,14 +137,22 @@ impl Seen {
     }
 }
 
-/// An HTTP method and a path, cut where somebody sent a long one.
+/// An HTTP method and a path, cut where somebody sent a long one, and escaped where it could be more than text to a terminal.
 struct Line<'a>(&'a Method, &'a str);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(verb, path) = self;
-        // Ends between characters: a path may hold UTF-8, which `http` lets pass.
-        write!(f, "{verb} {}", &path[..path.floor_char_boundary(LONGEST_PATH)])
+        // Between characters: `http` lets UTF-8 pass.
+        let path = &path[..path.floor_char_boundary(LONGEST_PATH)];
+        write!(f, "{verb} ")?;
+        if path.bytes().all(|b| b.is_ascii_graphic()) {
+            return f.write_str(path);
+        }
+        path.chars().try_for_each(|c| match c {
+            c if c.is_ascii_graphic() => write!(f, "{c}"),
+            c => write!(f, "{}", c.escape_unicode()),
+        })
     }
 }
 
@@ -173,5 +181,24 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Response
             return Poll::Ready(Ok(response));
         };
         Poll::Ready(Ok(body::watch(response, Span::none(), move |code| seen.end(code))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(path: &str) -> String {
+        Line(&Method::GET, path).to_string()
+    }
+
+    #[test]
+    fn a_path_in_the_log_is_text_and_no_longer_than_it_may_be() {
+        assert_eq!(line("/v1/users/%1B%5B2J"), "GET /v1/users/%1B%5B2J");
+        let hostile = line("/\u{9b}2J\u{202e}\u{7f}\n");
+        assert_eq!(hostile, r"GET /\u{9b}2J\u{202e}\u{7f}\u{a}");
+        assert_eq!(line(&"/".repeat(5000)).len(), "GET ".len() + LONGEST_PATH);
+        // The limit falls into the middle of a character.
+        assert_eq!(line(&format!("/{}", "é".repeat(200))).matches("e9").count(), 99);
     }
 }

@@ -50,3 +50,27 @@ async fn the_guides_commands_work_in_one_process() -> anyhow::Result<()> {
 async fn the_guides_commands_work_in_four_processes() -> anyhow::Result<()> {
     guide(Layout::Four).await
 }
+
+/// The access log of the part that callers reach says from where what was asked for, and how it ended.
+#[tokio::test]
+async fn the_access_log_names_path_and_address_and_no_query() -> anyhow::Result<()> {
+    let mut system = System::start(PROGRAM, Layout::One, &[]).await?;
+    let demo = system.demo().await?;
+    for (path, code) in [
+        ("/auth/me?page=hidden", "INVALID_ARGUMENT"),
+        ("/nowhere?q=hidden", "UNIMPLEMENTED"),
+    ] {
+        get(system.address(), path, &demo.access).await?;
+        let asked = format!("GET {}", path.split('?').next().unwrap_or_default());
+        let log = system.process("all")?.logged("INFO");
+        let lines: Vec<_> = log.iter().filter(|l| l["http"] == asked.as_str()).collect();
+        let [line] = lines[..] else {
+            panic!("one line of {asked}: {lines:?}");
+        };
+        assert_eq!((&line["address"], &line["code"]), (&json!("127.0.0.1"), &json!(code)));
+        assert!(line["millis"].is_number() && line["request_id"].is_string(), "{line}");
+    }
+    let log = system.process("all")?.log().join("\n");
+    assert!(!log.contains("hidden") && !log.contains(&demo.access), "{log}");
+    Ok(())
+}
