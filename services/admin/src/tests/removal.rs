@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use logicore::Reason;
+use logicore::{Error, Reason};
+use tokio::task::JoinHandle;
 
 use super::{
     World, admin,
@@ -10,6 +11,16 @@ use super::{
     reason, role_name, row,
 };
 use crate::feed::Fact;
+
+/// Begins to delete `editor`, as far as the question of who holds it.
+async fn deletion_held_at(world: &World, fault: fn(Gate) -> Fault) -> (Gate, JoinHandle<Result<(), Error>>) {
+    let gate = Gate::default();
+    world.book.fails(Ask::Holders, fault(gate.clone()));
+    let on = world.admin.clone();
+    let deletion = tokio::spawn(async move { on.role_delete(&admin(), role_name("editor")).await });
+    gate.came().await;
+    (gate, deletion)
+}
 
 #[tokio::test]
 async fn a_role_that_nobody_holds_is_deleted() {
@@ -97,11 +108,7 @@ async fn while_a_deletion_is_in_hand_the_role_is_not_given_or_deleted_again() {
     let world = World::new().await;
     world.role("editor", &[]).await;
     let ann = world.book.add("default", &[]);
-    let gate = Gate::default();
-    world.book.fails(Ask::Holders, Fault::Holds(gate.clone()));
-    let on = world.admin.clone();
-    let deletion = tokio::spawn(async move { on.role_delete(&admin(), role_name("editor")).await });
-    gate.came().await;
+    let (gate, deletion) = deletion_held_at(&world, Fault::Holds).await;
     let grant = world.admin.role_grant(&admin(), ann, role_name("editor")).await;
     assert_eq!(reason(grant), Reason::StateForbids);
     let second = world.admin.role_delete(&admin(), role_name("editor")).await;
@@ -118,11 +125,7 @@ async fn a_deletion_that_took_too_long_deletes_nothing() {
     let world = World::new().await;
     world.role("editor", &[]).await;
     let ann = world.book.add("default", &[]);
-    let gate = Gate::default();
-    world.book.fails(Ask::Holders, Fault::Holds(gate.clone()));
-    let on = world.admin.clone();
-    let slow = tokio::spawn(async move { on.role_delete(&admin(), role_name("editor")).await });
-    gate.came().await;
+    let (gate, slow) = deletion_held_at(&world, Fault::Holds).await;
     world.clock.advance(Duration::from_secs(30));
     world
         .admin
@@ -138,11 +141,7 @@ async fn a_deletion_that_took_too_long_deletes_nothing() {
 async fn a_deletion_whose_process_died_is_taken_up_by_the_next() {
     let world = World::new().await;
     world.role("editor", &[]).await;
-    let gate = Gate::default();
-    world.book.fails(Ask::Holders, Fault::Waits(gate.clone()));
-    let on = world.admin.clone();
-    let dead = tokio::spawn(async move { on.role_delete(&admin(), role_name("editor")).await });
-    gate.came().await;
+    let (gate, dead) = deletion_held_at(&world, Fault::Waits).await;
     world.clock.advance(Duration::from_secs(30));
     world.admin.role_delete(&admin(), role_name("editor")).await.unwrap();
     // It was only slow, and comes to its end after all.
@@ -160,11 +159,7 @@ async fn a_deletion_whose_process_died_is_taken_up_by_the_next() {
 async fn a_late_deletion_does_not_touch_a_role_of_the_same_name() {
     let world = World::new().await;
     world.role("editor", &[]).await;
-    let gate = Gate::default();
-    world.book.fails(Ask::Holders, Fault::Holds(gate.clone()));
-    let on = world.admin.clone();
-    let slow = tokio::spawn(async move { on.role_delete(&admin(), role_name("editor")).await });
-    gate.came().await;
+    let (gate, slow) = deletion_held_at(&world, Fault::Holds).await;
     world.clock.advance(Duration::from_secs(30));
     world.admin.role_delete(&admin(), role_name("editor")).await.unwrap();
     let second = world.role("editor", &["users.read"]).await;
