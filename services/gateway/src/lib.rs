@@ -33,7 +33,7 @@ mod transcode;
 
 use std::sync::Arc;
 
-use logicore::{Context, Error, api, server::HttpService};
+use logicore::{Context, Error, api, policy, server::HttpService};
 use prost_reflect::DescriptorPool;
 
 use crate::{front::Inner, proxies::Proxies};
@@ -49,7 +49,11 @@ pub fn start(ctx: &Context) -> Result<HttpService, Error> {
     // One for all: the documents are no way around it.
     let by_address = limits::LimitLayer::new(ctx, limits::By::Address);
     let stack = stack::stack(ctx, &table, own, by_address.clone());
-    let pages = docs::Pages::new(openapi::openapi(&pool, &ctx.settings.public_url));
+    let pages = docs::Pages::new(openapi::openapi(
+        table.rest(),
+        |path| table.get(path).map(|route| Arc::clone(&route.method)),
+        &ctx.settings.public_url,
+    ));
     let documents = documents::Documents::new(ctx, by_address);
     attach_breakers(ctx);
     let front = front::front(Inner {
@@ -68,7 +72,14 @@ pub fn start(ctx: &Context) -> Result<HttpService, Error> {
 /// # Errors
 /// When the descriptors cannot be read: a defect of the build.
 pub fn openapi_document(public_url: &str) -> Result<Vec<u8>, Error> {
-    Ok(openapi::openapi(&public_pool()?, public_url))
+    let pool = public_pool()?;
+    let routes = rest::Routes::build(&pool).map_err(Error::internal)?;
+    let policies = policy::Table::from_pool(&pool);
+    Ok(openapi::openapi(
+        &routes,
+        |path| policies.get(path).cloned(),
+        public_url,
+    ))
 }
 
 fn public_pool() -> Result<DescriptorPool, Error> {

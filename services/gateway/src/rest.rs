@@ -22,7 +22,7 @@ mod wellknown;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 
@@ -77,28 +77,53 @@ pub enum NoMatch {
     MalformedPath(Error),
 }
 
+/// Why routes cannot be served. It is shown as a sentence that names the binding, or both.
+#[derive(Debug, thiserror::Error)]
+pub enum Unroutable {
+    /// An annotation means nothing.
+    #[error("{0}")]
+    Binding(String),
+    /// Two bindings want the same requests.
+    #[error("{new} collides with {taken}")]
+    Collision {
+        /// The one that came later.
+        new: Arc<Binding>,
+        /// The one that has the place.
+        taken: Arc<Binding>,
+    },
+}
+
+impl From<Unroutable> for String {
+    fn from(why: Unroutable) -> Self {
+        why.to_string()
+    }
+}
+
 impl Routes {
     /// The routes of one pool.
     ///
     /// # Errors
-    /// A sentence that names the binding that cannot be served, or the two that collide.
-    pub fn build(pool: &DescriptorPool) -> Result<Self, String> {
+    /// What cannot be served.
+    pub fn build(pool: &DescriptorPool) -> Result<Self, Unroutable> {
         let mut routes = Self::default();
-        routes.add(pool)?;
+        routes.add(pool, |_| true)?;
         Ok(routes)
     }
 
-    /// Adds the routes of a further pool.
+    /// Adds the routes of a further pool, of those services that are `served` from it: by full name, such as
+    /// `shipments.v1.ShipmentService`.
     ///
     /// # Errors
-    /// As [`Routes::build`].
-    pub fn add(&mut self, pool: &DescriptorPool) -> Result<(), String> {
-        for binding in Binding::all(pool)? {
-            let binding = Arc::new(binding);
-            self.trie
-                .insert(binding.http.clone(), &binding.template, binding.clone())
-                .map_err(|taken| format!("{binding} collides with {taken}"))?;
-            self.bindings.push(binding);
+    /// What cannot be served.
+    pub fn add(&mut self, pool: &DescriptorPool, served: impl Fn(&str) -> bool) -> Result<(), Unroutable> {
+        for binding in Binding::all(pool, served).map_err(Unroutable::Binding)? {
+            let new = Arc::new(binding);
+            let place = self.trie.insert(new.http.clone(), &new.template, new.clone());
+            if let Err(taken) = place {
+                let taken = taken.clone();
+                return Err(Unroutable::Collision { new, taken });
+            }
+            self.bindings.push(new);
         }
         Ok(())
     }

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use super::{
     comments::{Comments, summary},
     examples,
+    merge::global,
     paths::Place,
-    schema::{Schemas, reference},
+    schema::{STATUS, Schemas},
 };
 use crate::rest::{
     Binding, BodyRule, error_json,
@@ -20,17 +21,18 @@ const QUERY_DEPTH: usize = 4;
 
 pub(super) fn operation(
     binding: &Binding,
+    service: &str,
     place: &Place,
-    policy: Option<&Method>,
+    policy: &Method,
     comments: &Comments,
     schemas: &mut Schemas<'_>,
 ) -> Value {
     let method = &binding.method;
     let about = comments.of_method(method);
     let mut operation = json!({
-        "operationId": operation_id(binding),
+        "operationId": operation_id(binding, service),
         "summary": summary(about),
-        "tags": [method.parent_service().name()],
+        "tags": [service],
         "responses": responses(binding, policy, schemas),
     });
     let mut parameters = path_parameters(binding, place, comments);
@@ -46,20 +48,19 @@ pub(super) fn operation(
 }
 
 /// Unique, and the same however many bindings a method has: the second one is numbered.
-fn operation_id(binding: &Binding) -> String {
-    let method = &binding.method;
-    let base = format!("{}_{}", method.parent_service().name(), method.name());
+fn operation_id(binding: &Binding, service: &str) -> String {
+    let base = format!("{service}_{}", binding.method.name());
     match binding.index {
         0 => base,
         n => format!("{base}_{}", n + 1),
     }
 }
 
-fn secure(operation: &mut Value, about: &str, policy: Option<&Method>) {
-    let access = policy.map_or(&Access::Denied, |p| &p.access);
-    let reach = match policy.map(|p| p.scope) {
-        Some(Scope::Platform) => ", which only operators hold",
-        _ => "",
+fn secure(operation: &mut Value, about: &str, policy: &Method) {
+    let access = &policy.access;
+    let reach = match policy.scope {
+        Scope::Platform => ", which only operators hold",
+        Scope::Tenant => "",
     };
     let needs = match access {
         Access::Public => "Needs no token.".to_owned(),
@@ -72,7 +73,7 @@ fn secure(operation: &mut Value, about: &str, policy: Option<&Method>) {
     if *access != Access::Public {
         operation["security"] = json!([{"bearer": []}]);
     }
-    if let Some(permission) = policy.and_then(Method::permission) {
+    if let Some(permission) = policy.permission() {
         operation["x-logicore-permission"] = permission.into();
     }
 }
@@ -142,7 +143,7 @@ fn request_body(binding: &Binding, schemas: &mut Schemas<'_>) -> Option<Value> {
     Some(json!({"required": true, "content": {"application/json": content}}))
 }
 
-fn responses(binding: &Binding, policy: Option<&Method>, schemas: &mut Schemas<'_>) -> Value {
+fn responses(binding: &Binding, policy: &Method, schemas: &mut Schemas<'_>) -> Value {
     let output = binding.method.output();
     let schema = match &binding.response {
         Some(field) => schemas.field(field),
@@ -154,18 +155,17 @@ fn responses(binding: &Binding, policy: Option<&Method>, schemas: &mut Schemas<'
             "description": "One JSON object a line, for each message; the last line holds an error where the stream failed.",
             "content": {"application/x-ndjson": {"schema": {
                 "type": "object",
-                "properties": {"result": schema, "error": reference("google.rpc.Status")},
+                "properties": {"result": schema, "error": global(STATUS)},
             }}},
         }),
     };
     let mut all = Map::new();
     all.insert("200".to_owned(), ok);
-    let access = policy.map(|p| &p.access);
     let mut codes = vec!["400", "429", "503", "default"];
-    if !matches!(access, Some(Access::Public)) {
+    if policy.access != Access::Public {
         codes.push("401");
     }
-    if matches!(access, Some(Access::Permission(_) | Access::SelfOrPermission(_))) {
+    if policy.permission().is_some() {
         codes.push("403");
     }
     for code in codes {
@@ -191,7 +191,7 @@ pub(super) fn error_responses() -> Value {
         let example: Value = serde_json::from_str(&error_json(&error.into())).unwrap_or_default();
         let response = json!({
             "description": "Why the request failed.",
-            "content": {"application/json": {"schema": reference("google.rpc.Status"), "example": example}},
+            "content": {"application/json": {"schema": global(STATUS), "example": example}},
         });
         (component(status), response)
     });

@@ -3,9 +3,12 @@
 use prost_reflect::{EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
-use super::comments::Comments;
+use super::{comments::Comments, merge::local};
 
-/// Schemas that were asked for so far, by name.
+/// Name of what every error is.
+pub(super) const STATUS: &str = "google.rpc.Status";
+
+/// Schemas of one pool that were asked for so far, by name.
 #[derive(Debug)]
 pub(super) struct Schemas<'c> {
     comments: &'c Comments,
@@ -14,13 +17,14 @@ pub(super) struct Schemas<'c> {
 
 impl<'c> Schemas<'c> {
     pub(super) fn new(comments: &'c Comments) -> Self {
-        let mut all = Map::new();
-        all.insert("google.rpc.Status".to_owned(), status());
-        Self { comments, all }
+        Self {
+            comments,
+            all: Map::new(),
+        }
     }
 
-    pub(super) fn into_value(self) -> Value {
-        Value::Object(self.all)
+    pub(super) fn into_map(self) -> Map<String, Value> {
+        self.all
     }
 
     /// A reference to a message's schema, or the schema itself where JSON has a form of its own for it.
@@ -35,7 +39,7 @@ impl<'c> Schemas<'c> {
             let schema = self.object(descriptor, |_| true);
             self.all.insert(name.clone(), schema);
         }
-        reference(&name)
+        local(&name)
     }
 
     /// The request body of a binding that takes the rest of the message (`body: "*"`): without what the path binds.
@@ -46,7 +50,7 @@ impl<'c> Schemas<'c> {
         let name = format!("{}.Body", descriptor.full_name());
         let schema = self.object(descriptor, |f| !bound.contains(&f));
         self.all.insert(name.clone(), schema);
-        reference(&name)
+        local(&name)
     }
 
     fn object(&mut self, descriptor: &MessageDescriptor, keep: impl Fn(&FieldDescriptor) -> bool) -> Value {
@@ -115,13 +119,8 @@ impl<'c> Schemas<'c> {
             let schema = json!({"type": "string", "enum": names, "description": about});
             self.all.insert(name.clone(), schema);
         }
-        reference(&name)
+        local(&name)
     }
-}
-
-/// A reference to a schema of the document.
-pub(super) fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 fn describe(schema: &mut Value, text: &str) {
@@ -157,7 +156,7 @@ fn well_known(name: &str) -> Option<Value> {
 }
 
 /// What every error is.
-fn status() -> Value {
+pub(super) fn status() -> Value {
     json!({
         "type": "object",
         "description": "Why a request failed.",

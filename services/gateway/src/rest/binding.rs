@@ -53,16 +53,16 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Every binding of a pool, in the order of the descriptors.
+    /// Every binding of the services of a pool that are `served`, in the order of the descriptors.
     ///
     /// # Errors
     /// A sentence that names the first binding that cannot be served.
-    pub fn all(pool: &DescriptorPool) -> Result<Vec<Self>, String> {
+    pub fn all(pool: &DescriptorPool, served: impl Fn(&str) -> bool) -> Result<Vec<Self>, String> {
         let Some(http) = pool.get_extension_by_name("google.api.http") else {
             return Ok(Vec::new());
         };
         let mut bindings = Vec::new();
-        for service in pool.services() {
+        for service in pool.services().filter(|s| served(s.full_name())) {
             for method in service.methods() {
                 of_method(&method, &http, &mut bindings).map_err(|why| format!("{}: {why}", method.full_name()))?;
             }

@@ -10,6 +10,7 @@ mod broken_answers;
 mod client;
 mod deep;
 mod errors;
+mod inline;
 mod masks;
 mod properties;
 mod public;
@@ -28,6 +29,8 @@ use logicore::{Error, Reason};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage};
 use tonic::body::Body;
+
+pub(crate) use inline::inline;
 
 use super::{Match, Routes, decode, write};
 

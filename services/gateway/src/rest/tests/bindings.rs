@@ -1,24 +1,12 @@
 //! Annotations that cannot be served, told by a sentence at start and not by a request that goes astray.
 
 use prost_reflect::DescriptorPool;
-use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 
-use crate::rest::Routes;
-
-/// A file that stands in this one.
-struct Inline(String);
-
-impl FileResolver for Inline {
-    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match name {
-            "case.proto" => File::from_source(name, &self.0),
-            _ => Err(protox::Error::file_not_found(name)),
-        }
-    }
-}
+use super::inline;
+use crate::rest::{Routes, Unroutable};
 
 fn pool(service: &str) -> DescriptorPool {
-    let source = format!(
+    inline(&format!(
         r#"syntax = "proto3";
         package case.v1;
         import "google/api/annotations.proto";
@@ -30,16 +18,7 @@ fn pool(service: &str) -> DescriptorPool {
         }}
         message Out {{ string name = 1; }}
         service S {{ {service} }}"#
-    );
-    let mut resolver = ChainFileResolver::new();
-    resolver.add(Inline(source));
-    resolver.add(IncludeFileResolver::new(
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto"),
-    ));
-    resolver.add(GoogleFileResolver::new());
-    let mut compiler = protox::Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).open_file("case.proto").unwrap();
-    DescriptorPool::decode(&*compiler.encode_file_descriptor_set()).unwrap()
+    ))
 }
 
 fn method(name: &str, rule: &str) -> String {
@@ -97,7 +76,7 @@ fn what_cannot_be_bound_is_told_by_name() {
             "case.v1.In has no field `nope`",
         ),
     ] {
-        let error = Routes::build(&pool(&method("Go", rule))).unwrap_err();
+        let error = Routes::build(&pool(&method("Go", rule))).unwrap_err().to_string();
         assert!(error.contains(why), "{rule}: {error}");
         assert!(error.contains("case.v1.S.Go"), "{rule}: {error}");
     }
@@ -106,7 +85,7 @@ fn what_cannot_be_bound_is_told_by_name() {
 #[test]
 fn a_stream_from_the_caller_has_no_rest_form() {
     let service = r#"rpc Go(stream In) returns (Out) { option (google.api.http) = { post: "/v1/x" body: "*" }; }"#;
-    let error = Routes::build(&pool(service)).unwrap_err();
+    let error = Routes::build(&pool(service)).unwrap_err().to_string();
     assert_eq!(error, "case.v1.S.Go: a method that takes a stream has no REST form");
 }
 
@@ -123,7 +102,7 @@ fn two_methods_never_share_a_path() {
         ),
     ] {
         let service = format!("{} {}", method("One", first), method("Two", second));
-        let error = Routes::build(&pool(&service)).unwrap_err();
+        let error = Routes::build(&pool(&service)).unwrap_err().to_string();
         assert!(error.contains("case.v1.S.Two collides with"), "{error}");
         assert!(error.contains("case.v1.S.One"), "{error}");
     }
@@ -143,9 +122,19 @@ fn two_methods_never_share_a_path() {
 #[test]
 fn pools_add_up_and_collide_like_methods() {
     let mut routes = Routes::build(&pool(&method("One", r#"get: "/v1/x""#))).unwrap();
-    routes.add(&pool(&method("Two", r#"get: "/v1/y""#))).unwrap();
+    let more = pool(&method("Two", r#"get: "/v1/y""#));
+    routes.add(&more, |_| true).unwrap();
     assert_eq!(routes.bindings().len(), 2);
-    let error = routes.add(&pool(&method("Three", r#"get: "/v1/x""#))).unwrap_err();
+    let third = pool(&method("Three", r#"get: "/v1/x""#));
+    routes.add(&third, |service| service != "case.v1.S").unwrap();
+    assert_eq!(routes.bindings().len(), 2, "what is not served has no route");
+    let error = routes.add(&third, |service| service == "case.v1.S").unwrap_err();
+    let Unroutable::Collision { new, taken } = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(&*new.method_path, "/case.v1.S/Three");
+    assert_eq!(&*taken.method_path, "/case.v1.S/One");
+    let error = error.to_string();
     assert!(
         error.contains("case.v1.S.Three collides with GET /v1/x of case.v1.S.One"),
         "{error}"
