@@ -23,6 +23,7 @@ pub mod feed;
 pub mod ids;
 pub mod layer;
 pub mod mesh;
+mod pem;
 pub mod policy;
 pub mod secret;
 pub mod server;

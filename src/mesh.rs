@@ -8,6 +8,8 @@ mod serve;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 pub use health::serve_health;
 pub use identity::{Identity, Peer, ROLE_TOKEN};
 pub use memory::{MemoryAddress, MemoryListener, memory};
@@ -16,6 +18,8 @@ pub use operator::{OPERATOR_SOCKET, as_operator};
 pub use operator::{operator_on_socket, operator_socket};
 pub use serve::{Listener, serve};
 
+use crate::upstream::Credentials;
+
 /// Where a neighbour is.
 #[derive(Clone, Debug)]
 pub enum Address {
@@ -23,4 +27,6 @@ pub enum Address {
     Memory(MemoryAddress),
     /// `host:port`; a DNS name stands for every address it resolves to.
     Tcp(String),
+    /// The same behind TLS.
+    Tls(String, Arc<Credentials>),
 }

@@ -9,7 +9,7 @@
 //! | `attempt` | one attempt, from the service's breaker to the response's head |
 //! | `breaker` | Closed, Open, HalfOpen |
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
-//! | `endpoint`, `connection` | connections to one place |
+//! | `endpoint`, `connection`, `tls` | connections to one place |
 //! | `answer`, `judge` | the response's body, and what its end says to breakers and balance |
 //! | `failure` | what went wrong, and what that allows |
 //!
@@ -32,6 +32,7 @@ mod retry;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     convert::Infallible,
@@ -47,6 +48,8 @@ use std::{
 use http::{Request, Response};
 use tonic::body::Body;
 use tower::retry::budget::TpsBudget;
+
+pub use tls::{Credentials, Tls};
 
 use self::{
     balance::Balance,

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 use crate::{
+    pem,
     settings::{Role, Settings, Tls},
     testkit,
 };
@@ -273,7 +274,7 @@ async fn tls_speaks_both_protocols_and_follows_its_files() {
 
     // A half-written pair leaves the old one in force, a whole one replaces it.
     std::fs::write(dir.path().join("key.pem"), "no key").unwrap();
-    tokio::time::sleep(tls::LOOK_EVERY + Duration::from_millis(300)).await;
+    tokio::time::sleep(pem::LOOK_EVERY + Duration::from_millis(300)).await;
     handshake(server.address, &first, b"h2").await.unwrap();
     let second = write_certificate(dir.path());
     for _ in 0..100 {

@@ -1,33 +1,17 @@
 //! Certificate and key of a listener, read again when their files change.
-//!
-//! Files are looked at every few seconds instead of watched: Kubernetes swaps symbolic links, which watchers of files miss.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::{
-    ServerConfig,
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
-};
+use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{BoxError, Error, Reason},
+    pem::{self, LOOK_EVERY, Stamp},
     settings::Tls,
 };
-
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// When and how long both files were; a change of any means to read them.
-type Stamp = [Option<(SystemTime, u64)>; 2];
 
 /// Certificate and key in force.
 pub(super) struct Certificate {
@@ -61,21 +45,22 @@ impl Certificate {
 
     /// Follows the files until `stop`. A pair that cannot be used leaves the old one in force.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut seen = self.loaded;
+        let mut seen = self.loaded.clone();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
             let this = Arc::clone(&self);
-            let looked = tokio::task::spawn_blocking(move || this.look(seen)).await;
+            let before = seen.clone();
+            let looked = tokio::task::spawn_blocking(move || this.look(&before)).await;
             seen = looked.unwrap_or(seen);
         }
     }
 
-    fn look(&self, seen: Stamp) -> Stamp {
+    fn look(&self, seen: &Stamp) -> Stamp {
         let now = stamp(&self.files);
-        if now != seen {
+        if now != *seen {
             match read(&self.files) {
                 Ok(config) => {
                     self.config.store(config);
@@ -90,24 +75,12 @@ impl Certificate {
 }
 
 fn stamp(files: &Tls) -> Stamp {
-    let of = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    };
-    [of(&files.cert), of(&files.key)]
+    pem::stamp([files.cert.as_path(), files.key.as_path()])
 }
 
 fn read(files: &Tls) -> Result<Arc<ServerConfig>, BoxError> {
-    let chain = CertificateDer::pem_file_iter(&files.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| format!("{}: {e}", files.cert.display()))?;
-    if chain.is_empty() {
-        return Err(format!("there is no certificate in {}", files.cert.display()).into());
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| match e {
-        pem::Error::NoItemsFound => format!("there is no private key in {}", files.key.display()),
-        e => format!("{}: {e}", files.key.display()),
-    })?;
+    let chain = pem::certificates(&files.cert)?;
+    let key = pem::key(&files.key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

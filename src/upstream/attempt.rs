@@ -1,6 +1,6 @@
 //! One attempt of a call: breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
 
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header, request::Parts, uri::Scheme};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header, request::Parts};
 use hyper::body::Incoming;
 use tonic::{Code, Status, body::Body};
 
@@ -9,6 +9,7 @@ use super::{
     answer::{Answer, Limit, Pushback, code_of},
     breaker::Outcome,
     connection::no_endpoint,
+    endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
     plan::Plan,
@@ -42,7 +43,7 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
         judge.outcome(Outcome::Neutral);
         return Err(Failure::refused(Error::internal("the request's body went by already")));
     };
-    let request = request(shared, plan, parts, picked.endpoint.authority(), body);
+    let request = request(shared, plan, parts, &picked.endpoint, body);
     match picked.endpoint.send(request).await {
         Ok(response) => reply(shared, plan, response, judge).await,
         Err(failure) => {
@@ -55,13 +56,13 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
     }
 }
 
-fn request(shared: &Shared, plan: &Plan, parts: &Parts, authority: &http::uri::Authority, body: Body) -> Request<Body> {
+fn request(shared: &Shared, plan: &Plan, parts: &Parts, endpoint: &Endpoint, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(Scheme::HTTP);
-    uri.authority = Some(authority.clone());
+    uri.scheme = Some(endpoint.scheme().clone());
+    uri.authority = Some(endpoint.authority().clone());
     uri.path_and_query = parts.uri.path_and_query().cloned();
     *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     *request.headers_mut() = headers(shared, plan, &parts.headers);

@@ -5,6 +5,7 @@
 //! breakers are not asked at all.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -19,7 +20,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     breaker::{Breaker, Config, Event, Permit, Pickable, State},
-    endpoint::{Endpoint, Key},
+    endpoint::{Endpoint, Key, Place},
     load,
 };
 use crate::{mesh::Address, telemetry::Metrics};
@@ -37,7 +38,7 @@ pub(super) struct Balance {
     service: &'static str,
     config: Config,
     metrics: Arc<Metrics>,
-    names: Vec<String>,
+    names: Vec<Place>,
     /// Endpoints that need no look-up.
     fixed: Vec<Arc<Endpoint>>,
     endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
@@ -76,17 +77,22 @@ impl Balance {
             stale: Notify::new(),
         };
         for address in addresses {
-            let endpoint = match address {
-                Address::Memory(m) => Endpoint::memory(service, m, balance.breaker()),
-                Address::Tcp(text) => match text.parse() {
-                    Ok(ip) => Endpoint::tcp(service, ip, balance.breaker()),
-                    Err(_) => {
-                        balance.names.push(text);
-                        continue;
-                    }
-                },
+            let place = match address {
+                Address::Memory(m) => {
+                    let endpoint = Endpoint::memory(service, m, balance.breaker());
+                    balance.fixed.push(Arc::new(endpoint));
+                    continue;
+                }
+                Address::Tcp(text) => Place { text, tls: None },
+                Address::Tls(text, tls) => Place { text, tls: Some(tls) },
             };
-            balance.fixed.push(Arc::new(endpoint));
+            match place.text.parse() {
+                Ok(address) => {
+                    let endpoint = Endpoint::tcp(service, address, &place, balance.breaker());
+                    balance.fixed.push(Arc::new(endpoint));
+                }
+                Err(_) => balance.names.push(place),
+            }
         }
         balance.replace(balance.fixed.clone());
         balance
@@ -132,24 +138,29 @@ impl Balance {
         if only_if_empty && !old.is_empty() {
             return;
         }
-        let mut found: Vec<SocketAddr> = Vec::new();
-        for name in &self.names {
-            match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(name)).await {
-                Ok(Ok(addresses)) => found.extend(addresses),
-                Ok(Err(error)) => tracing::warn!(service = self.service, name, %error, "name not resolved"),
-                Err(_) => tracing::warn!(service = self.service, name, "name not resolved in time"),
+        let mut found: BTreeMap<SocketAddr, &Place> = BTreeMap::new();
+        for place in &self.names {
+            for address in self.resolve(&place.text).await {
+                found.entry(address).or_insert(place);
             }
         }
         if found.is_empty() {
             return;
         }
-        found.sort_unstable();
-        found.dedup();
-        let named = found.into_iter().map(|address| {
+        let named = found.into_iter().map(|(address, place)| {
             let known = old.iter().find(|e| e.key == Key::Tcp(address)).cloned();
-            known.unwrap_or_else(|| Arc::new(Endpoint::tcp(self.service, address, self.breaker())))
+            known.unwrap_or_else(|| Arc::new(Endpoint::tcp(self.service, address, place, self.breaker())))
         });
         self.replace(self.fixed.iter().cloned().chain(named).collect());
+    }
+
+    async fn resolve(&self, name: &str) -> Vec<SocketAddr> {
+        match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(name)).await {
+            Ok(Ok(addresses)) => return addresses.collect(),
+            Ok(Err(error)) => tracing::warn!(service = self.service, name, %error, "name not resolved"),
+            Err(_) => tracing::warn!(service = self.service, name, "name not resolved in time"),
+        }
+        Vec::new()
     }
 
     fn replace(&self, endpoints: Vec<Arc<Endpoint>>) {

@@ -20,10 +20,16 @@ use hyper::{
     client::conn::http2::{Builder, SendRequest},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tonic::body::Body;
 
-use super::failure::{Failure, Kind};
+use super::{
+    failure::{Failure, Kind},
+    tls::Credentials,
+};
 use crate::{
     error::{BoxError, Error, Reason},
     mesh::MemoryAddress,
@@ -49,6 +55,8 @@ const MOVES: usize = 4;
 pub(super) enum Dial {
     Memory(MemoryAddress),
     Tcp(SocketAddr),
+    /// With the host that the certificate must be of.
+    Tls(SocketAddr, String, Arc<Credentials>),
 }
 
 /// The connections of an endpoint.
@@ -144,11 +152,8 @@ impl Pool {
     async fn connect(&self) -> Result<SendRequest<Body>, BoxError> {
         match &self.dial {
             Dial::Memory(address) => handshake(address.connect().await?).await,
-            Dial::Tcp(address) => {
-                let io = tokio::net::TcpStream::connect(address).await?;
-                io.set_nodelay(true)?;
-                handshake(io).await
-            }
+            Dial::Tcp(address) => handshake(tcp(*address).await?).await,
+            Dial::Tls(address, host, tls) => handshake(tls.connect(tcp(*address).await?, host).await?).await,
         }
     }
 }
@@ -164,6 +169,12 @@ impl Slot {
             self.current.compare_and_swap(&current, None);
         }
     }
+}
+
+async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let io = TcpStream::connect(address).await?;
+    io.set_nodelay(true)?;
+    Ok(io)
 }
 
 async fn handshake<T>(io: T) -> Result<SendRequest<Body>, BoxError>

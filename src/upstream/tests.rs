@@ -8,6 +8,7 @@ mod peer;
 mod planning;
 mod probing;
 mod retries;
+mod tls;
 
 use std::time::Duration;
 

@@ -10,10 +10,11 @@ use std::{
 
 use h2::server::SendResponse;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Notify,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -51,6 +52,8 @@ pub(super) enum Reply {
 /// A call as it arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
+    /// Scheme and authority.
+    pub(super) base: String,
     pub(super) path: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -69,20 +72,26 @@ struct Shared_ {
     connections: AtomicUsize,
     /// The first connection answers its first call by a GOAWAY that leaves it out.
     refuses_first: bool,
+    tls: Option<TlsAcceptor>,
 }
 
 impl Peer {
     /// Plays these replies in order, the last one again and again.
     pub(super) async fn start(replies: impl Into<Vec<Reply>>) -> Self {
-        Self::launch(replies.into(), false).await
+        Self::launch(replies.into(), false, None).await
+    }
+
+    /// The same behind TLS.
+    pub(super) async fn start_tls(replies: impl Into<Vec<Reply>>, config: rustls::ServerConfig) -> Self {
+        Self::launch(replies.into(), false, Some(Arc::new(config).into())).await
     }
 
     /// The same, after a first connection that goes away before it looks at its first call.
     pub(super) async fn start_going_away(replies: impl Into<Vec<Reply>>) -> Self {
-        Self::launch(replies.into(), true).await
+        Self::launch(replies.into(), true, None).await
     }
 
-    async fn launch(replies: Vec<Reply>, refuses_first: bool) -> Self {
+    async fn launch(replies: Vec<Reply>, refuses_first: bool, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared_ {
@@ -91,6 +100,7 @@ impl Peer {
             calls: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             refuses_first,
+            tls,
         });
         tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared }
@@ -122,7 +132,17 @@ async fn accept(listener: TcpListener, shared: Arc<Shared_>) {
         if number == 0 && shared.refuses_first {
             tokio::spawn(go_away(io));
         } else {
-            tokio::spawn(connection(io, shared.clone()));
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                match shared.tls.clone() {
+                    None => connection(io, shared).await,
+                    Some(tls) => {
+                        if let Ok(io) = tls.accept(io).await {
+                            connection(io, shared).await;
+                        }
+                    }
+                }
+            });
         }
     }
 }
@@ -154,7 +174,7 @@ struct Orders {
     go_away: Notify,
 }
 
-async fn connection(io: TcpStream, shared: Arc<Shared_>) {
+async fn connection<T: AsyncRead + AsyncWrite + Unpin>(io: T, shared: Arc<Shared_>) {
     let orders = Arc::new(Orders::default());
     let Ok(mut connection) = h2::server::Builder::new()
         .initial_window_size(1 << 20)
@@ -197,7 +217,12 @@ async fn serve_call(
         let _ = body.flow_control().release_capacity(chunk.len());
         data.extend_from_slice(&chunk);
     }
+    let base = head.uri.clone().into_parts();
     let seen = Seen {
+        base: match (base.scheme, base.authority) {
+            (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+            _ => String::new(),
+        },
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body: data.into(),
