@@ -45,7 +45,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use tonic::body::Body;
 use tower::retry::budget::TpsBudget;
 
@@ -69,12 +69,27 @@ use crate::{
 #[derive(Clone)]
 pub struct Upstream(Arc<Shared>);
 
+/// Whose service an upstream is.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// A part of this deployment: this process proves itself to it by role tokens, and callers by their own tokens.
+    Mesh(Arc<Identity>),
+    /// Somebody else's: it sees neither of these tokens.
+    Foreign,
+}
+
+impl From<Arc<Identity>> for Trust {
+    fn from(identity: Arc<Identity>) -> Self {
+        Self::Mesh(identity)
+    }
+}
+
 struct Shared {
     name: &'static str,
     breaker: Breaker,
     balance: Arc<Balance>,
     budget: TpsBudget,
-    identity: Arc<Identity>,
+    trust: Trust,
     policies: Arc<policy::Table>,
     metrics: Arc<Metrics>,
     attempts: u32,
@@ -85,11 +100,12 @@ struct Shared {
 
 impl Upstream {
     /// An upstream of this name (`auth`, `user`, `admin`, ...) at these addresses. Nothing is dialled before the first call.
+    /// `policies` say what a method allows where the request does not carry its method itself.
     #[must_use]
     pub fn new(
         name: &'static str,
         addresses: Vec<Address>,
-        identity: Arc<Identity>,
+        trust: impl Into<Trust>,
         policies: Arc<policy::Table>,
         resilience: &Resilience,
         metrics: Arc<Metrics>,
@@ -103,7 +119,7 @@ impl Upstream {
             breaker: service_breaker(name, config, &metrics),
             balance: Arc::new(Balance::new(name, addresses, config, Arc::clone(&metrics))),
             budget: retry::budget(),
-            identity,
+            trust: trust.into(),
             policies,
             metrics,
             attempts: resilience.retry_attempts.max(1),
@@ -125,7 +141,7 @@ impl Upstream {
             breaker: Breaker::new(never, Box::new(|_, _| ()), None),
             balance: Arc::clone(&shared.balance),
             budget: retry::budget(),
-            identity: Arc::clone(&shared.identity),
+            trust: shared.trust.clone(),
             policies: Arc::clone(&shared.policies),
             metrics: Arc::clone(&shared.metrics),
             attempts: shared.attempts,
@@ -248,7 +264,13 @@ impl tower::Service<Request<Body>> for Upstream {
         // Generated clients know nothing of the call that they are made in: its id, its trace and its deadline go on from here.
         outgoing::propagate(request.headers_mut());
         let shared = Arc::clone(&self.0);
-        let method = shared.policies.get(request.uri().path());
+        if matches!(shared.trust, Trust::Foreign) {
+            request.headers_mut().remove(header::AUTHORIZATION);
+        }
+        let path = request.uri().path();
+        // The gateway's requests carry their method; a handler's extensions may carry that of the call it is made in.
+        let carried = request.extensions().get::<Arc<policy::Method>>();
+        let method = carried.filter(|m| *m.path == *path).or_else(|| shared.policies.get(path));
         let plan = Plan::new(method.map(Arc::as_ref), request.headers(), shared.service_timeout);
         Box::pin(async move {
             shared.keep_fresh();

@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 use tonic::{Code, Status, body::Body};
 
 use super::{
-    Shared,
+    Shared, Trust,
     answer::{Answer, Limit, Pushback, code_of},
     breaker::Outcome,
     connection::no_endpoint,
@@ -82,7 +82,9 @@ fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
         headers.remove(hop);
     }
     headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
-    headers.insert(ROLE_TOKEN, shared.identity.header());
+    if let Trust::Mesh(identity) = &shared.trust {
+        headers.insert(ROLE_TOKEN, identity.header());
+    }
     match plan.remaining() {
         Some(left) => headers.insert(deadline::HEADER, deadline::format(left)),
         None => headers.remove(deadline::HEADER),
@@ -95,7 +97,7 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge
     // Of the body that came, not of the one that goes on: gRPC-Web writes the trailers into it.
     head.headers.remove(header::CONTENT_LENGTH);
     if let Some(code) = code_of(&head.headers) {
-        if code == Code::Unauthenticated && distrusts(&head.headers) {
+        if code == Code::Unauthenticated && matches!(shared.trust, Trust::Mesh(_)) && distrusts(&head.headers) {
             judge.outcome(Outcome::Failure);
             return Err(Failure {
                 kind: Kind::Broken,
