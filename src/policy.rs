@@ -180,6 +180,22 @@ impl Table {
     }
 }
 
+/// Longest name of a permission, in bytes.
+const LONGEST_PERMISSION: usize = 128;
+
+/// Whether a permission can have this name: words of lower-case letters, digits, `_` and `-`, two at least, joined by dots, such as
+/// `shipments.read`.
+#[must_use]
+pub fn is_permission(name: &str) -> bool {
+    let word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
+    };
+    name.len() <= LONGEST_PERMISSION && name.contains('.') && name.split('.').all(word)
+}
+
 /// Permission to revoke the tokens of every tenant.
 pub const REVOKE_ALL: &str = "tokens.revoke_all";
 

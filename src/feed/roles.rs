@@ -2,13 +2,16 @@
 //!
 //! Two rules hold here whatever a producer sends: a built-in role cannot be shadowed by a tenant's role of the same name, and
 //! no tenant's role holds a permission of the platform.
+//!
+//! The catalogue knows what is compiled in. Services behind the gateway ask for permissions of their own, which no release of ours
+//! can list: whoever holds all of a tenant holds those too, by one bit for all that the catalogue does not name.
 
 use std::collections::HashMap;
 
 use crate::{
     api::{mesh as pb, policy::Scope as PbScope},
     ids::{RoleName, TenantId},
-    policy::{Scope, Table},
+    policy::{Scope, Table, is_permission},
 };
 
 /// The permissions that exist, by name, with their scope.
@@ -24,11 +27,17 @@ impl Catalog {
 
 type Bits = Box<[u64]>;
 
+/// The bit of every tenant permission that the catalogue does not name.
+const OTHERS: usize = 0;
+
 /// Every role in force.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
+    /// By bit; that of [`OTHERS`] is empty.
     names: Vec<Box<str>>,
     index: HashMap<Box<str>, usize>,
+    /// How many bits the catalogue has named, [`OTHERS`] among them.
+    known: usize,
     platform: Bits,
     built_in: HashMap<Box<str>, Bits>,
     tenants: HashMap<Box<str>, HashMap<Box<str>, Bits>>,
@@ -37,16 +46,21 @@ pub(super) struct Roles {
 impl Roles {
     /// Compiles the grants.
     pub(super) fn compile<'a>(catalog: &Catalog, grants: impl Iterator<Item = &'a pb::RoleGrant> + Clone) -> Self {
-        let mut roles = Self::default();
+        let mut roles = Self {
+            names: vec!["".into()],
+            ..Self::default()
+        };
         for (name, _) in &catalog.0 {
             roles.intern(name);
         }
+        roles.known = roles.names.len();
         for name in grants.clone().flat_map(|g| &g.permissions) {
             roles.intern(name);
         }
         let words = roles.names.len().div_ceil(64);
         roles.platform = scope_bits(catalog, words, Scope::Platform);
-        let tenant = scope_bits(catalog, words, Scope::Tenant);
+        let mut tenant = scope_bits(catalog, words, Scope::Tenant);
+        set(&mut tenant, OTHERS);
         for grant in grants {
             let mut bits = match grant.all_of() {
                 PbScope::Unspecified => vec![0; words].into_boxed_slice(),
@@ -68,12 +82,13 @@ impl Roles {
         roles
     }
 
-    /// Whether one of the roles holds the permission. An unknown role or permission allows nothing.
+    /// Whether one of the roles holds the permission. An unknown role allows nothing.
     pub(super) fn allow(&self, tenant: &TenantId, roles: &[RoleName], permission: &str) -> bool {
-        let Some(&bit) = self.index.get(permission) else {
-            return false;
-        };
-        self.held(tenant, roles).any(|bits| has(bits, bit))
+        match self.index.get(permission) {
+            Some(&bit) if bit < self.known => self.held(tenant, roles).any(|bits| has(bits, bit)),
+            Some(&bit) => self.held(tenant, roles).any(|bits| has(bits, bit) || has(bits, OTHERS)),
+            None => is_permission(permission) && self.held(tenant, roles).any(|bits| has(bits, OTHERS)),
+        }
     }
 
     /// Whether one of the roles holds any permission of the platform.
@@ -84,7 +99,7 @@ impl Roles {
 
     /// Every permission that the roles hold, by name.
     pub(super) fn permissions(&self, tenant: &TenantId, roles: &[RoleName]) -> Vec<String> {
-        let names = self.names.iter().enumerate();
+        let names = self.names.iter().enumerate().filter(|(bit, _)| *bit != OTHERS);
         let mut held: Vec<_> = names
             .filter(|(bit, _)| self.held(tenant, roles).any(|bits| has(bits, *bit)))
             .map(|(_, name)| name.as_ref().to_owned())
@@ -109,11 +124,11 @@ impl Roles {
     }
 }
 
-/// The permissions of a scope; the catalog's names have the first bits.
+/// The permissions of a scope; the catalog's names have the first bits behind [`OTHERS`].
 fn scope_bits(catalog: &Catalog, words: usize, scope: Scope) -> Bits {
     let mut bits = vec![0; words].into_boxed_slice();
-    for (bit, _) in catalog.0.iter().enumerate().filter(|(_, (_, s))| *s == scope) {
-        set(&mut bits, bit);
+    for (place, _) in catalog.0.iter().enumerate().filter(|(_, (_, s))| *s == scope) {
+        set(&mut bits, OTHERS + 1 + place);
     }
     bits
 }

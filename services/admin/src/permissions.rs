@@ -58,6 +58,16 @@ impl Catalogue {
         self.0.get(permission).map(|e| e.scope)
     }
 
+    /// Whether a service behind the gateway may ask for it: `resource.verb`, of a resource that is not one of ours, whose misspelt
+    /// permissions shall be found.
+    fn foreign(&self, name: &str) -> bool {
+        let ours = |resource: &str| {
+            self.iter()
+                .any(|(known, _)| known.split_once('.').is_some_and(|(r, _)| r == resource))
+        };
+        policy::is_permission(name) && name.split_once('.').is_some_and(|(resource, _)| !ours(resource))
+    }
+
     /// Sorted, without doubles, and nothing that a tenant's role may not hold.
     ///
     /// # Errors
@@ -68,6 +78,7 @@ impl Catalogue {
         let problems = names.iter().filter_map(|name| match self.scope(name) {
             Some(Scope::Tenant) => None,
             Some(Scope::Platform) => Some(format!("`{name}` is of the platform: no tenant's role can hold it")),
+            None if self.foreign(name) => None,
             None => Some(format!("no method asks for `{}`", name.escape_debug())),
         });
         let refused = problems.fold(None, |error: Option<Error>, problem| {

@@ -36,6 +36,27 @@ fn the_built_in_roles_hold_a_scope_each() {
 }
 
 #[test]
+fn who_holds_all_of_a_tenant_holds_what_services_behind_the_gateway_ask_for() {
+    let view = knowing(vec![
+        role("acme", "packer", &["shipments.write"]),
+        role("acme", "reader", &["users.read"]),
+    ]);
+    for (names, asked, expected) in [
+        (&["admin"][..], "shipments.write", true),
+        (&["admin"], "shipments.read", true),
+        (&["packer"], "shipments.write", true),
+        (&["packer"], "shipments.read", false),
+        (&["reader", "user", "operator"], "shipments.read", false),
+        (&["operator"], "shipments.write", false),
+    ] {
+        assert_eq!(allows(&view, "acme", names, asked), expected, "{names:?} {asked}");
+    }
+    assert!(!allows(&view, "other", &["packer"], "shipments.write"));
+    let held = view.permissions(&tenant_id("acme"), &roles(&["admin"]));
+    assert!(held.contains(&"users.read".to_owned()) && !held.contains(&String::new()));
+}
+
+#[test]
 fn a_role_that_nobody_knows_allows_nothing() {
     let view = knowing(vec![role("acme", "reader", &["users.read"])]);
     for names in [&["ghost"][..], &["admins"], &["reader2"], &[]] {
