@@ -4,6 +4,7 @@ mod check;
 mod keys;
 mod load;
 mod parse;
+pub mod routes;
 mod sources;
 
 use std::{
@@ -231,6 +232,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// File that says which other services are served; see [`routes`].
+    pub routes: Option<PathBuf>,
     /// Tokens.
     pub jwt: Jwt,
     /// The other roles.
@@ -267,6 +270,7 @@ impl Settings {
             public_url: "http://localhost:8080".to_owned(),
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
+            routes: None,
             jwt: Jwt {
                 secret: None,
                 secret_previous: None,

@@ -270,7 +270,9 @@ impl tower::Service<Request<Body>> for Upstream {
         let path = request.uri().path();
         // The gateway's requests carry their method; a handler's extensions may carry that of the call it is made in.
         let carried = request.extensions().get::<Arc<policy::Method>>();
-        let method = carried.filter(|m| *m.path == *path).or_else(|| shared.policies.get(path));
+        let method = carried
+            .filter(|m| *m.path == *path)
+            .or_else(|| shared.policies.get(path));
         let plan = Plan::new(method.map(Arc::as_ref), request.headers(), shared.service_timeout);
         Box::pin(async move {
             shared.keep_fresh();

@@ -113,6 +113,8 @@ pub const KEYS: &[Key] = &[
         |s, v| { s.allowed_hosts = parse::list(v); Ok(()) }, |s| s.allowed_hosts.join(",")),
     key!("trusted_proxies", "LOGICORE_TRUSTED_PROXIES", "networks of the proxies in front, comma-separated, such as 10.0.0.0/8; their X-Forwarded-For says who calls",
         |s, v| { s.trusted_proxies = parse::networks(v)?; Ok(()) }, |s| s.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+    key!("routes", "LOGICORE_ROUTES", "file that routes your own services; ./routes.toml where unset and there",
+        |s, v| { s.routes = Some(v.into()); Ok(()) }, |s| optional(s.routes.as_ref().map(|r| r.display()).as_ref())),
     key!("data_dir", "LOGICORE_DATA_DIR", "folder of databases, keys and snapshots",
         |s, v| { s.data_dir = v.into(); Ok(()) }, |s| s.data_dir.display().to_string()),
     key!("env", "LOGICORE_ENV", "development or production; production has no demo accounts",

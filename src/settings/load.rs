@@ -5,6 +5,9 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use super::{KEYS, Role, Settings, check, sources::Layer};
 
+/// Name of the routes file where no setting names it.
+const ROUTES: &str = "routes.toml";
+
 /// What settings are read from, as text. [`Sources::from_process`] fills it; tests fill it themselves.
 #[derive(Debug, Default)]
 pub struct Sources {
@@ -16,6 +19,8 @@ pub struct Sources {
     pub dotenv: Option<(PathBuf, String)>,
     /// Path and text of `logicore.toml`.
     pub toml: Option<(PathBuf, String)>,
+    /// `./routes.toml`, where it is there: the routes file unless a setting names another.
+    pub routes: Option<PathBuf>,
 }
 
 /// Where a value comes from.
@@ -106,6 +111,7 @@ impl Sources {
                 env,
                 dotenv,
                 toml,
+                routes: Some(PathBuf::from(ROUTES)).filter(|path| path.exists()),
             })
         } else {
             Err(Problems(problems))
@@ -120,6 +126,7 @@ impl Sources {
         let mut problems = Vec::new();
         let layers: Vec<Layer> = self.layers(&mut problems);
         let mut settings = Settings::defaults(role);
+        settings.routes.clone_from(&self.routes);
         let mut origins = BTreeMap::new();
         for key in KEYS {
             // An empty value is as good as none: that is how people blank a variable.
