@@ -60,7 +60,10 @@ impl Roles {
         let words = roles.names.len().div_ceil(64);
         roles.platform = scope_bits(catalog, words, Scope::Platform);
         let mut tenant = scope_bits(catalog, words, Scope::Tenant);
-        set(&mut tenant, OTHERS);
+        // Before the catalogue is known nobody knows which of them are the platform's.
+        if !catalog.0.is_empty() {
+            set(&mut tenant, OTHERS);
+        }
         for grant in grants {
             let mut bits = match grant.all_of() {
                 PbScope::Unspecified => vec![0; words].into_boxed_slice(),

@@ -17,7 +17,10 @@ use std::{
 use http::{HeaderName, HeaderValue};
 
 use super::Problems;
-use crate::policy::{FeedStale, Idempotency, is_permission};
+use crate::{
+    policy::{FeedStale, Idempotency, is_permission},
+    upstream::Tls,
+};
 
 /// Everything that a routes file says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,17 +61,6 @@ pub enum Descriptors {
     File(PathBuf),
     /// The service's own gRPC reflection.
     Reflection,
-}
-
-/// Certificates towards an upstream: PEM files.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tls {
-    /// Authorities that its certificate may come from.
-    pub ca: PathBuf,
-    /// Our certificate chain and its key, where it asks for one.
-    pub client: Option<(PathBuf, PathBuf)>,
-    /// The name that its certificate must have; the endpoint's host without.
-    pub server_name: Option<String>,
 }
 
 /// Who may call, as the settings say it.
@@ -160,10 +152,11 @@ impl Routes {
                 Descriptors::File(path) => Some(path.as_path()),
                 Descriptors::Reflection => None,
             };
-            let tls = u.tls.iter().flat_map(|tls| {
-                let client = tls.client.iter().flat_map(|(cert, key)| [cert.as_path(), key]);
-                client.chain([tls.ca.as_path()])
-            });
+            let tls = u
+                .tls
+                .iter()
+                .flat_map(|tls| [Some(&tls.ca), tls.cert.as_ref(), tls.key.as_ref()]);
+            let tls = tls.flatten().map(PathBuf::as_path);
             tls.chain(descriptors)
         })
     }

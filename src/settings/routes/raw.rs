@@ -200,17 +200,13 @@ impl RawUpstream {
 
 impl RawTls {
     fn checked(self, folder: &Path, at: &mut At<'_>) -> Tls {
-        let client = match (self.cert, self.key) {
-            (Some(cert), Some(key)) => Some((folder.join(cert), folder.join(key))),
-            (None, None) => None,
-            _ => {
-                at.problem("tls: `cert` and `key` go together");
-                None
-            }
-        };
+        if self.cert.is_some() != self.key.is_some() {
+            at.problem("tls: `cert` and `key` go together");
+        }
         Tls {
             ca: folder.join(self.ca),
-            client,
+            cert: self.cert.map(|cert| folder.join(cert)),
+            key: self.key.map(|key| folder.join(key)),
             server_name: self.server_name,
         }
     }

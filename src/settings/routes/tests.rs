@@ -54,9 +54,9 @@ fn a_whole_file_is_read() {
     assert_eq!(
         files,
         [
+            "/etc/logicore/ca.pem",
             "/run/client.pem",
             "/etc/logicore/client.key",
-            "/etc/logicore/ca.pem",
             "/etc/logicore/sets/shipments.binpb"
         ]
     );
