@@ -4,39 +4,52 @@
 //! answer back into JSON. Input is strict: what the request message has no place for is refused and never dropped, since a
 //! misspelt field that is silently ignored is a bug that nobody sees.
 
+mod accept;
 mod binding;
+mod compress;
 mod decode;
 mod encode;
 mod error;
 mod frames;
+mod headers;
+mod inflate;
 mod json;
+mod lines;
 mod mask;
 mod message;
 mod path;
 mod query;
+mod raw;
 pub(crate) mod scalar;
+mod stream;
 mod template;
 mod trie;
+mod upload;
 mod value;
 mod wellknown;
+mod wire;
 mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use http::Method;
+use http::{HeaderMap, Method};
 use logicore::{Error, Reason};
 use prost_reflect::DescriptorPool;
+use tonic::Status;
 
+pub use accept::Form;
 pub use binding::{Binding, BodyRule};
+use compress::Accepted;
 pub use decode::decode;
 pub use encode::encode;
 pub(crate) use error::error_json;
 pub use error::http_error;
 pub use template::{Segment, Template, Variable};
 use trie::{Found, Trie};
+pub use upload::upload;
 
 /// The routes of all pools that were added.
 #[derive(Debug, Default)]
@@ -56,6 +69,20 @@ pub struct Match {
     values: Vec<String>,
     /// The caller asked for the head only.
     head: bool,
+    /// How a stream is answered.
+    form: Form,
+    /// How an answer may be compressed.
+    codings: Accepted,
+    /// What was found wrong with a stream of the caller when its answer had begun.
+    wrong: Arc<OnceLock<Status>>,
+}
+
+impl Match {
+    /// Notes what the caller accepts: the form of a stream, and how answers may be compressed.
+    pub(crate) fn accept(&mut self, headers: &HeaderMap) {
+        self.form = Form::of(headers);
+        self.codings = Accepted::of(headers);
+    }
 }
 
 /// Why a request has no route.
@@ -153,6 +180,9 @@ impl Routes {
                 values: binding.values(pieces).map_err(NoMatch::MalformedPath)?,
                 binding: binding.clone(),
                 head,
+                form: Form::default(),
+                codings: Accepted::default(),
+                wrong: Arc::default(),
             }),
             Found::OtherMethods(methods) if method == Method::OPTIONS => {
                 Err(NoMatch::Options { allow: allow(methods) })

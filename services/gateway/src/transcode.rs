@@ -2,12 +2,13 @@
 
 use std::{
     convert::Infallible,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use futures_util::future::Either;
-use http::{Request, Response};
+use futures_util::future::{Either, select};
+use http::{Request, Response, request::Parts};
 use logicore::layer::{ready, refuse};
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -71,6 +72,9 @@ where
         Either::Right(Box::pin(async move {
             let (parts, body) = request.into_parts();
             let longest = bounds.longest(&parts.extensions);
+            if route.binding.takes_stream() {
+                return Ok(stream(inner, &route, &parts, body, longest).await);
+            }
             let place = bounds.place(&parts.headers, longest).await;
             let decoded = rest::decode(&route, &parts, body, longest).await;
             drop(place);
@@ -79,5 +83,27 @@ where
                 Err(error) => Ok(refuse(error)),
             }
         }))
+    }
+}
+
+/// Calls with a body that is not collected. What becomes wrong with it ends the call, as long as nothing was answered.
+async fn stream<S>(mut inner: S, route: &Match, parts: &Parts, body: Body, longest: usize) -> Response<Body>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+{
+    let (request, wrong) = match rest::upload(route, parts, body, longest).await {
+        Ok(sending) => sending,
+        Err(error) => return refuse(error),
+    };
+    // Nothing was wrong once nobody can tell it any more: the body was read to its end.
+    let wrong = async {
+        match wrong.await {
+            Ok(error) => error,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    match select(pin!(inner.call(request)), pin!(wrong)).await {
+        Either::Left((Ok(answer), _)) => answer,
+        Either::Right((error, _)) => refuse(error),
     }
 }

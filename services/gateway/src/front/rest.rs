@@ -18,7 +18,8 @@ use crate::{
 /// Calls the stack for a REST request, whose body is not read yet.
 pub(super) fn call(table: &Table, stack: GrpcService, mut request: Request<Body>) -> Answer {
     match table.rest().matched(request.method(), request.uri().path()) {
-        Ok(found) => {
+        Ok(mut found) => {
+            found.accept(request.headers());
             let found = Arc::new(found);
             note(&mut request, Protocol::Rest, table.get(&found.method_path));
             request.extensions_mut().insert(Arc::clone(&found));

@@ -5,7 +5,8 @@ use std::{fmt, ops::Range, sync::Arc};
 use http::{Method, Uri};
 use logicore::Error;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, MessageDescriptor, MethodDescriptor, Value,
+    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
+    Value,
 };
 
 use super::{
@@ -70,6 +71,31 @@ impl Binding {
         Ok(bindings)
     }
 
+    /// Whether what the caller gets is no JSON but the bytes of a `google.api.HttpBody`.
+    #[must_use]
+    pub fn answers_raw(&self) -> bool {
+        match &self.response {
+            None => is_raw(&self.method.output()),
+            Some(field) => holds_raw(field),
+        }
+    }
+
+    /// Whether the body is no JSON but the bytes of a `google.api.HttpBody`.
+    #[must_use]
+    pub fn takes_raw(&self) -> bool {
+        match &self.body {
+            BodyRule::None => false,
+            BodyRule::Whole => is_raw(&self.method.input()),
+            BodyRule::Field(field) => holds_raw(field),
+        }
+    }
+
+    /// Whether the body is sent on as it comes, not collected.
+    #[must_use]
+    pub fn takes_stream(&self) -> bool {
+        self.method.is_client_streaming() || self.takes_raw()
+    }
+
     /// Values of the variables in a path that matched.
     ///
     /// # Errors
@@ -102,6 +128,16 @@ impl Binding {
     }
 }
 
+/// Whether a field is one `google.api.HttpBody`.
+fn holds_raw(field: &FieldDescriptor) -> bool {
+    !field.is_list() && matches!(field.kind(), Kind::Message(m) if is_raw(&m))
+}
+
+/// By its name alone: a pool brings its own.
+fn is_raw(descriptor: &MessageDescriptor) -> bool {
+    descriptor.full_name() == "google.api.HttpBody"
+}
+
 impl fmt::Display for Binding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} of {}", self.http, self.text, self.method.full_name())
@@ -132,9 +168,6 @@ fn of_method(method: &MethodDescriptor, http: &ExtensionDescriptor, bindings: &m
     }
     let value = options.get_extension(http);
     let rule = value.as_message().ok_or("google.api.http is no message")?;
-    if method.is_client_streaming() {
-        return Err("a method that takes a stream has no REST form".to_owned());
-    }
     bindings.push(of_rule(method, rule, 0)?);
     let more = rule.get_field_by_name("additional_bindings");
     let more = more.iter().filter_map(|v| v.as_list()).flatten();
@@ -165,6 +198,9 @@ fn of_rule(method: &MethodDescriptor, rule: &DynamicMessage, index: usize) -> Re
         && variables.iter().any(|v| v.len() == 1 && v[0] == *f)
     {
         return Err(format!("`{}` is bound by path and body", f.name()));
+    }
+    if body == BodyRule::None && method.is_client_streaming() {
+        return Err("a stream of the caller is a body, and the rule takes none".to_owned());
     }
     let response = match string(rule, "response_body").as_str() {
         "" => None,

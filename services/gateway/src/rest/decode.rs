@@ -4,32 +4,21 @@
 //! and which one the service saw would otherwise depend on an order that nobody knows.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Version, header, request::Parts};
+use http::{HeaderMap, Request, Version, header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use logicore::{Error, Reason};
 use prost_reflect::DynamicMessage;
 use serde_json::Value as Json;
-use tonic::body::Body;
+use tonic::{Status, body::Body};
 
 use super::{
     Match,
     binding::{Binding, BodyRule},
     frames::framed,
-    json, mask,
+    headers, inflate, json, mask,
     message::{self, At},
     query, scalar,
 };
-
-/// Headers that belong to the call and not to its HTTP form. What is not named here stays behind: cookies, for one.
-const CARRIED: &[&str] = &[
-    "authorization",
-    "user-agent",
-    "grpc-timeout",
-    "idempotency-key",
-    "traceparent",
-    "tracestate",
-    "x-request-id",
-];
 
 /// The gRPC request that a REST request means. Extensions, `authorization` and what else belongs to the call are carried
 /// over; the body is read up to `limit` bytes.
@@ -42,21 +31,34 @@ pub async fn decode(route: &Match, parts: &Parts, body: Body, limit: usize) -> R
         _ => read(&parts.headers, body, limit).await?,
     };
     let message = bind(route, parts.uri.query().unwrap_or_default(), &body)?;
-    let mut request = Request::new(Body::new(http_body_util::Full::from(framed(&message)?)));
+    request(route, parts, Body::new(http_body_util::Full::from(framed(&message)?)))
+}
+
+/// The gRPC request with a body that is framed already.
+pub(super) fn request(route: &Match, parts: &Parts, body: Body) -> Result<Request<Body>, Error> {
+    let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = route.binding.uri.clone();
-    *request.headers_mut() = headers(&parts.headers);
+    *request.headers_mut() = headers::to_metadata(&parts.headers)?;
     *request.extensions_mut() = parts.extensions.clone();
     Ok(request)
 }
 
 /// The request message: body first, then query, then path.
 pub(super) fn bind(route: &Match, query: &str, body: &[u8]) -> Result<DynamicMessage, Error> {
+    fill(route, query, body_json(&route.binding, body)?.as_ref())
+}
+
+/// The request message without what the body fills.
+pub(super) fn bind_bodiless(route: &Match, query: &str) -> Result<DynamicMessage, Error> {
+    fill(route, query, None)
+}
+
+fn fill(route: &Match, query: &str, json: Option<&Json>) -> Result<DynamicMessage, Error> {
     let binding = &*route.binding;
     let mut message = DynamicMessage::new(binding.method.input());
-    let json = body_json(binding, body)?;
-    match (&binding.body, &json) {
+    match (&binding.body, json) {
         (BodyRule::Whole, Some(json)) => {
             refuse_bound(binding, json)?;
             message = message::message(&binding.method.input(), json, &At::Body)?;
@@ -70,7 +72,7 @@ pub(super) fn bind(route: &Match, query: &str, body: &[u8]) -> Result<DynamicMes
         _ => {}
     }
     query::bind(binding, query, &mut message)?;
-    if let Some(json) = &json {
+    if let Some(json) = json {
         mask::derive(binding, json, &mut message);
     }
     for (fields, text) in binding.variables.iter().zip(&route.values) {
@@ -133,19 +135,24 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Er
     if announced != Some(0) && !http_body::Body::is_end_stream(&body) {
         content_type(headers)?;
     }
+    collect(inflate::inflated(headers, body)?, limit).await
+}
+
+/// Collects a body up to a limit, which counts what it is decompressed.
+pub(super) async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(e) if e.is::<LengthLimitError>() => Err(too_large(limit)),
-        Err(e) => Err(broken(e)),
+        Err(e) => match e.downcast::<Status>() {
+            Ok(status) => Err(broken(*status)),
+            Err(e) => Err(Error::new(Reason::CallerGone, BROKEN).because(e)),
+        },
     }
 }
 
 /// JSON in UTF-8 only: a form or plain text is what other origins can send without asking.
 fn content_type(headers: &HeaderMap) -> Result<(), Error> {
     let fail = |why: String| Err(Error::new(Reason::UnsupportedMediaType, why));
-    if let Some(coding) = headers.get(header::CONTENT_ENCODING).filter(|v| *v != "identity") {
-        return fail(format!("content-encoding {coding:?} is not read here"));
-    }
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return fail("send `content-type: application/json`".to_owned());
     };
@@ -165,20 +172,7 @@ fn content_type(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-fn headers(from: &HeaderMap) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(CARRIED.len() + 2);
-    for (name, value) in from {
-        // What is internal was dropped from outside and set anew before it comes here.
-        if CARRIED.contains(&name.as_str()) || name.as_str().starts_with("x-logicore-") {
-            out.append(name.clone(), value.clone());
-        }
-    }
-    out.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    out.insert(header::TE, HeaderValue::from_static("trailers"));
-    out
-}
-
-fn too_large(limit: usize) -> Error {
+pub(super) fn too_large(limit: usize) -> Error {
     Error::new(
         Reason::MessageTooLarge,
         format!("the body is larger than {limit} bytes"),
@@ -186,6 +180,14 @@ fn too_large(limit: usize) -> Error {
     .with("limit", limit.to_string())
 }
 
-fn broken(cause: impl Into<logicore::error::BoxError>) -> Error {
-    Error::new(Reason::CallerGone, "the body broke off").because(cause)
+/// What is said of a body that ended too soon.
+const BROKEN: &str = "the body broke off";
+
+/// Why a body ended: by what was found wrong with it, or because the caller went away.
+pub(super) fn broken(status: Status) -> Error {
+    let found = std::error::Error::source(&status).and_then(|e| e.downcast_ref::<Error>());
+    match found.map(|error| (error.reason(), error.message().to_owned())) {
+        Some((reason, message)) => Error::new(reason, message).because(status),
+        None => Error::new(Reason::CallerGone, BROKEN).because(status),
+    }
 }

@@ -1,14 +1,11 @@
 //! A gRPC answer as a REST answer.
 //!
-//! A unary answer is collected before its head is sent, since its status stands in the trailers. A stream's head goes out at
-//! once, so a failure in the middle of it is the last line.
-
-use std::convert::Infallible;
+//! A unary answer is collected before its head is sent, since its status stands in the trailers. Streams are in `stream`,
+//! what is no JSON in `raw`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header, response::Parts};
-use http_body::Frame;
-use http_body_util::{Full, StreamBody};
+use http_body_util::Full;
 use logicore::{
     Error,
     error::{Level, chain},
@@ -18,15 +15,18 @@ use tonic::{Code, Status, body::Body};
 
 use super::{
     Match,
-    error::{carry, error_json, http_error},
+    compress::compress,
+    error::http_error,
     frames::{Frames, malformed},
-    write,
+    headers::from_metadata,
+    raw, stream, write,
 };
 
 /// Largest message of an answer: far above what a service answers, and a bound for one that has gone mad.
 const MESSAGE_LIMIT: usize = 64 << 20;
 
-/// The REST answer that a gRPC answer means: JSON, NDJSON for a stream, `google.rpc.Status` for an error.
+/// The REST answer that a gRPC answer means: JSON, the form of a stream that was asked for, the bytes of a
+/// `google.api.HttpBody`, or `google.rpc.Status` for an error.
 pub async fn encode(route: &Match, answer: Response<Body>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
     let mut out = match reply(route, &parts, body).await {
@@ -36,12 +36,16 @@ pub async fn encode(route: &Match, answer: Response<Body>) -> Response<Body> {
             http_error(status)
         }
     };
-    carry(&parts.headers, out.headers_mut());
-    // An answer is meant for one caller; most of auth's carry tokens.
+    from_metadata(&parts.headers, out.headers_mut());
+    // An answer is meant for one caller, most of auth's carry tokens; a service may know better.
     out.headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     *out.extensions_mut() = parts.extensions;
-    if route.head { head_only(out) } else { out }
+    if route.head {
+        return head_only(out);
+    }
+    compress(&route.codings, route.binding.method.is_server_streaming(), out).await
 }
 
 async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body>, Status> {
@@ -50,48 +54,32 @@ async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body
     if let Some(status) = in_head.filter(|s| s.code() != Code::Ok) {
         return Err(status);
     }
+    let binding = &route.binding;
     let mut frames = Frames::new(body, MESSAGE_LIMIT, ended);
-    if route.binding.method.is_server_streaming() {
-        return Ok(json_body("application/x-ndjson", lines(route.clone(), frames)));
+    if binding.answers_raw() {
+        return raw::reply(binding, frames).await;
     }
-    let missing = || Status::from(malformed("the answer holds no message"));
-    let message = frames.next().await.ok_or_else(missing)??;
-    match frames.next().await {
-        None => {}
-        Some(Err(status)) => return Err(status),
-        Some(Ok(_)) => return Err(malformed("the answer holds two messages").into()),
+    if binding.method.is_server_streaming() {
+        let media_type = HeaderValue::from_static(route.form.media_type());
+        let mut out = with_type(media_type, stream::body(route.clone(), frames));
+        out.headers_mut()
+            .insert(header::VARY, HeaderValue::from_static("accept"));
+        // What stands between may hold a stream back, to send it at once.
+        out.headers_mut()
+            .insert("x-accel-buffering", HeaderValue::from_static("no"));
+        return Ok(out);
     }
+    let message = frames.only().await?;
     let mut json = Vec::with_capacity(512 + 2 * message.len());
     render(route, message, &mut json)?;
-    Ok(json_body("application/json", Body::new(Full::from(json))))
-}
-
-/// One line for each message: `{"result":...}`; where it failed, `{"error":...}` is the last one.
-fn lines(route: Match, frames: Frames) -> Body {
-    let lines = futures_util::stream::unfold(Some((route, frames)), |open| async move {
-        let (route, mut frames) = open?;
-        let mut line = b"{\"result\":".to_vec();
-        match frames.next().await?.and_then(|m| render(&route, m, &mut line)) {
-            Ok(()) => {
-                line.extend_from_slice(b"}\n");
-                Some((data(line), Some((route, frames))))
-            }
-            Err(status) => {
-                log(&route, &status);
-                let line = format!("{{\"error\":{}}}\n", error_json(&status));
-                Some((data(line), None))
-            }
-        }
-    });
-    Body::new(StreamBody::new(lines))
-}
-
-fn data(line: impl Into<Bytes>) -> Result<Frame<Bytes>, Infallible> {
-    Ok(Frame::data(line.into()))
+    let json = Body::new(Full::from(json));
+    let mut out = with_type(HeaderValue::from_static("application/json"), json);
+    from_metadata(frames.trailers(), out.headers_mut());
+    Ok(out)
 }
 
 /// Writes a message, or the field of it that is the body.
-fn render(route: &Match, message: Bytes, json: &mut Vec<u8>) -> Result<(), Status> {
+pub(super) fn render(route: &Match, message: Bytes, json: &mut Vec<u8>) -> Result<(), Status> {
     let message = DynamicMessage::decode(route.binding.method.output(), message)
         .map_err(|e| malformed("the answer is not the message that it should be").because(e))?;
     let written = match &route.binding.response {
@@ -102,7 +90,7 @@ fn render(route: &Match, message: Bytes, json: &mut Vec<u8>) -> Result<(), Statu
 }
 
 /// Logs what was found wrong with an answer here. An error that the service or a layer answered was logged by it.
-fn log(route: &Match, status: &Status) {
+pub(super) fn log(route: &Match, status: &Status) {
     let error = std::error::Error::source(status).and_then(|e| e.downcast_ref::<Error>());
     if let Some(error) = error.filter(|e| e.row().level == Level::Error) {
         let (method, error) = (&*route.method_path, chain(error));
@@ -110,10 +98,10 @@ fn log(route: &Match, status: &Status) {
     }
 }
 
-fn json_body(content_type: &'static str, body: Body) -> Response<Body> {
+/// A good answer of a content type.
+pub(super) fn with_type(content_type: HeaderValue, body: Body) -> Response<Body> {
     let mut out = Response::new(body);
-    out.headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    out.headers_mut().insert(header::CONTENT_TYPE, content_type);
     out
 }
 

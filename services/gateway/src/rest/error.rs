@@ -14,21 +14,10 @@ use serde_json::{Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{StatusExt, pb};
 
+use super::headers::from_metadata;
+
 /// Metadata of `METHOD_NOT_ALLOWED` that becomes the `Allow` header.
 pub(super) const ALLOW: &str = "allow";
-
-/// Metadata of an error that becomes headers here: what limits, fallbacks and tracing say of an answer.
-const CARRIED: &[&str] = &[
-    "x-request-id",
-    "traceresponse",
-    "retry-after",
-    "www-authenticate",
-    "age",
-    "warning",
-];
-
-/// Beginnings of such names.
-const CARRIED_FAMILIES: &[&str] = &["ratelimit", "x-ratelimit", "x-logicore-stale"];
 
 /// The REST form of an error: an [`logicore::Error`] or a [`Status`].
 #[must_use]
@@ -58,20 +47,8 @@ pub fn http_error(error: impl Into<Status>) -> Response<Body> {
     {
         insert(headers, header::ALLOW, allow);
     }
-    carry(status.metadata().as_ref(), headers);
+    from_metadata(status.metadata().as_ref(), headers);
     answer
-}
-
-/// Copies what callers of REST may see of a gRPC answer's metadata. What is there already stays.
-pub(super) fn carry(from: &HeaderMap, to: &mut HeaderMap) {
-    for name in from.keys() {
-        let named = CARRIED.contains(&name.as_str()) || CARRIED_FAMILIES.iter().any(|p| name.as_str().starts_with(p));
-        if named && !to.contains_key(name) {
-            for value in from.get_all(name) {
-                to.append(name.clone(), value.clone());
-            }
-        }
-    }
 }
 
 /// The `google.rpc.Status` of an error as JSON, in the order in which people read. `status` names the code, as Google's own APIs

@@ -1,32 +1,43 @@
 //! Messages of a gRPC body: five bytes of prefix, then the message, then trailers with the status.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use logicore::{Error, Reason};
 use tonic::{Code, Status, body::Body};
 
 /// Flag and length before each message.
-const PREFIX: usize = 5;
+pub(super) const PREFIX: usize = 5;
+
+/// What is reserved at once for a message that comes in pieces: its announced length is not believed before it is there.
+const RESERVED: usize = 64 << 10;
 
 /// One message as a body, uncompressed.
 pub(super) fn framed(message: &impl prost::Message) -> Result<Bytes, Error> {
     let length = message.encoded_len();
     let mut buffer = BytesMut::with_capacity(PREFIX + length);
-    buffer.put_u8(0);
-    buffer.put_u32(u32::try_from(length).map_err(Error::internal)?);
+    buffer.put_slice(&prefix(length)?);
     message.encode(&mut buffer).map_err(Error::internal)?;
     Ok(buffer.freeze())
 }
 
-/// Reads the messages of an answer.
+/// What stands before an uncompressed message of this length.
+pub(super) fn prefix(length: usize) -> Result<[u8; PREFIX], Error> {
+    let [a, b, c, d] = u32::try_from(length).map_err(Error::internal)?.to_be_bytes();
+    Ok([0, a, b, c, d])
+}
+
+/// Reads the messages of an answer. Bytes are handed on as they came; only a message that is cut is put together.
 #[derive(Debug)]
 pub(super) struct Frames {
     body: Body,
-    buffer: BytesMut,
+    /// What came and was not asked for yet.
+    unread: Bytes,
     limit: usize,
     /// The head told the status, so there need be no trailers.
     ended: bool,
     done: bool,
+    trailers: HeaderMap,
 }
 
 impl Frames {
@@ -34,76 +45,128 @@ impl Frames {
     pub(super) fn new(body: Body, limit: usize, ended: bool) -> Self {
         Self {
             body,
-            buffer: BytesMut::new(),
+            unread: Bytes::new(),
             limit,
             ended,
             done: false,
+            trailers: HeaderMap::new(),
         }
     }
 
     /// The next message; an error is the last item; `None` once the status is OK.
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, Status>> {
-        while !self.done {
-            match self.take() {
-                Ok(Some(message)) => return Some(Ok(message)),
-                Ok(None) => {}
-                Err(error) => return self.fail(error.into()),
-            }
-            match self.body.frame().await {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.buffer.extend_from_slice(&data),
-                    Err(frame) => {
-                        let trailers = frame.into_trailers().unwrap_or_default();
-                        return self.end(Status::from_header_map(&trailers));
-                    }
-                },
-                Some(Err(status)) => return self.fail(status),
-                None => return self.end(None),
-            }
-        }
-        None
-    }
-
-    fn take(&mut self) -> Result<Option<Bytes>, Error> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
-            return Ok(None);
+        let length = match self.length().await? {
+            Ok(length) => length,
+            Err(status) => return Some(Err(status)),
         };
-        let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]) as usize;
-        match prefix[0] {
-            0 => {}
-            1 => return Err(malformed("the answer is compressed, which was not asked for")),
-            _ => return Err(malformed("the answer is not framed as gRPC frames it")),
+        match self.take_bounded(length).await {
+            Ok(message) => Some(Ok(message)),
+            Err(status) => self.fail(status),
         }
-        if length > self.limit {
-            return Err(malformed("the answer is too large for REST"));
-        }
-        if self.buffer.len() < PREFIX + length {
-            return Ok(None);
-        }
-        let mut frame = self.buffer.split_to(PREFIX + length);
-        Ok(Some(frame.split_off(PREFIX).freeze()))
     }
 
-    fn end(&mut self, status: Option<Status>) -> Option<Result<Bytes, Status>> {
-        match status {
-            Some(status) if status.code() != Code::Ok => self.fail(status),
-            None if !self.ended => self.fail(no_status()),
-            _ if !self.buffer.is_empty() => self.fail(malformed("the answer ends within a message").into()),
-            _ => {
-                self.done = true;
-                None
+    /// The message of an answer that holds one.
+    pub(super) async fn only(&mut self) -> Result<Bytes, Status> {
+        let missing = || Status::from(malformed("the answer holds no message"));
+        let message = self.next().await.ok_or_else(missing)??;
+        match self.length().await {
+            None => Ok(message),
+            Some(Err(status)) => Err(status),
+            Some(Ok(_)) => Err(malformed("the answer holds two messages").into()),
+        }
+    }
+
+    /// The length of the next message, which is then read by [`Frames::take`] and [`Frames::some`]; else as [`Frames::next`].
+    pub(super) async fn length(&mut self) -> Option<Result<usize, Status>> {
+        while !self.done && self.unread.is_empty() {
+            match self.fill().await {
+                Ok(true) => {}
+                Ok(false) => self.done = true,
+                Err(status) => return self.fail(status),
             }
         }
+        if self.done {
+            return None;
+        }
+        match self.take(PREFIX).await {
+            Ok(prefix) if prefix[0] == 0 => {
+                let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
+                Some(Ok(length as usize))
+            }
+            Ok(prefix) if prefix[0] == 1 => {
+                self.fail(malformed("the answer is compressed, which was not asked for").into())
+            }
+            Ok(_) => self.fail(malformed("the answer is not framed as gRPC frames it").into()),
+            Err(status) => self.fail(status),
+        }
     }
 
-    fn fail(&mut self, status: Status) -> Option<Result<Bytes, Status>> {
+    /// A whole message of this length.
+    pub(super) async fn take_bounded(&mut self, length: usize) -> Result<Bytes, Status> {
+        match length <= self.limit {
+            true => self.take(length).await,
+            false => Err(malformed("the answer is too large for REST").into()),
+        }
+    }
+
+    /// Exactly so many bytes.
+    pub(super) async fn take(&mut self, length: usize) -> Result<Bytes, Status> {
+        if self.unread.len() >= length {
+            return Ok(self.unread.split_to(length));
+        }
+        let mut taken = BytesMut::with_capacity(length.min(RESERVED));
+        while taken.len() < length {
+            let some = self.some(length - taken.len()).await?;
+            taken.extend_from_slice(&some);
+        }
+        Ok(taken.freeze())
+    }
+
+    /// What is there next, at least one byte and at most `most`.
+    pub(super) async fn some(&mut self, most: usize) -> Result<Bytes, Status> {
+        while self.unread.is_empty() {
+            if !self.fill().await? {
+                return Err(malformed("the answer ends within a message").into());
+            }
+        }
+        Ok(self.unread.split_to(most.min(self.unread.len())))
+    }
+
+    /// What stood in the trailers, once the last message was read.
+    pub(super) fn trailers(&self) -> &HeaderMap {
+        &self.trailers
+    }
+
+    /// Whether data came; not where the answer ended well. To be asked when all that came was read.
+    async fn fill(&mut self) -> Result<bool, Status> {
+        match self.body.frame().await {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    self.unread = data;
+                    Ok(true)
+                }
+                Err(frame) => {
+                    self.trailers = frame.into_trailers().unwrap_or_default();
+                    self.end(Status::from_header_map(&self.trailers))
+                }
+            },
+            Some(Err(status)) => Err(status),
+            None => self.end(None),
+        }
+    }
+
+    fn end(&self, status: Option<Status>) -> Result<bool, Status> {
+        match status {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            None if !self.ended => Err(malformed("the answer ends without a status").into()),
+            _ => Ok(false),
+        }
+    }
+
+    fn fail<T>(&mut self, status: Status) -> Option<Result<T, Status>> {
         self.done = true;
         Some(Err(status))
     }
-}
-
-fn no_status() -> Status {
-    malformed("the answer ends without a status").into()
 }
 
 /// The upstream broke the protocol.

@@ -8,6 +8,7 @@ mod bindings;
 mod bodies;
 mod broken_answers;
 mod client;
+mod compressed;
 mod deep;
 mod errors;
 mod inline;
@@ -15,10 +16,13 @@ mod masks;
 mod properties;
 mod public;
 mod queries;
+mod raw;
 mod refused_bodies;
 mod refused_queries;
 mod routing;
+mod streams;
 mod transport;
+mod uploads;
 
 use std::{path::Path, sync::OnceLock};
 
@@ -39,12 +43,15 @@ const LIMIT: usize = 1 << 20;
 
 fn pool() -> &'static DescriptorPool {
     static POOL: OnceLock<DescriptorPool> = OnceLock::new();
-    POOL.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut compiler = protox::Compiler::new([folder.join("tests/proto"), folder.join("../../proto")]).unwrap();
-        compiler.include_imports(true).open_file("shapes.proto").unwrap();
-        DescriptorPool::decode(&*compiler.encode_file_descriptor_set()).unwrap()
-    })
+    POOL.get_or_init(|| compiled("shapes.proto"))
+}
+
+/// The pool of a file of `tests/proto`.
+pub(crate) fn compiled(file: &str) -> DescriptorPool {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut compiler = protox::Compiler::new([folder.join("tests/proto"), folder.join("../../proto")]).unwrap();
+    compiler.include_imports(true).open_file(file).unwrap();
+    DescriptorPool::decode(&*compiler.encode_file_descriptor_set()).unwrap()
 }
 
 fn routes() -> &'static Routes {
@@ -89,6 +96,13 @@ fn call(routes: &Routes, request: &str, body: &[u8]) -> Result<(String, DynamicM
         .to_bytes();
     let message = DynamicMessage::decode(route.binding.method.input(), unframed(&frame)).unwrap();
     Ok((path, message))
+}
+
+/// Bytes as gzip has them.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// The one message of a gRPC body.

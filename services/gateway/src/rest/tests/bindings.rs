@@ -83,10 +83,13 @@ fn what_cannot_be_bound_is_told_by_name() {
 }
 
 #[test]
-fn a_stream_from_the_caller_has_no_rest_form() {
-    let service = r#"rpc Go(stream In) returns (Out) { option (google.api.http) = { post: "/v1/x" body: "*" }; }"#;
+fn a_stream_from_the_caller_needs_a_body() {
+    let service = r#"rpc Go(stream In) returns (Out) { option (google.api.http) = { get: "/v1/x" }; }"#;
     let error = Routes::build(&pool(service)).unwrap_err().to_string();
-    assert_eq!(error, "case.v1.S.Go: a method that takes a stream has no REST form");
+    assert_eq!(
+        error,
+        "case.v1.S.Go: a stream of the caller is a body, and the rule takes none"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use http_body_util::{Full, StreamBody};
 use logicore::{Error, Reason};
 use tonic::{Status, body::Body};
 
-use super::{call, route, routes};
+use super::{call, gzip, route, routes};
 use crate::rest::decode;
 
 fn parts(headers: &[(&str, &str)]) -> Parts {
@@ -80,10 +80,23 @@ fn json_in_utf8_is_read_and_nothing_else() {
 fn a_body_in_a_coding_is_not_read() {
     let json = ("content-type", "application/json");
     assert!(send(&[json, ("content-encoding", "identity")], full("{}"), 100).is_ok());
-    for coding in ["gzip", "br", "deflate", "gzip, identity", "x"] {
+    for coding in ["br", "deflate", "gzip, identity", "x"] {
         let error = send(&[json, ("content-encoding", coding)], full("{}"), 100).unwrap_err();
         assert_eq!(error.reason(), Reason::UnsupportedMediaType, "{coding}");
     }
+}
+
+/// What a body becomes counts, not what it was on the way.
+#[test]
+fn a_compressed_body_is_read_up_to_the_limit_of_what_it_becomes() {
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let json = format!("{{\"text\":\"{}\"}}", "a".repeat(5000));
+    let packed = || Body::new(Full::from(gzip(json.as_bytes())));
+    assert!(send(&headers, packed(), 6000).is_ok());
+    let error = send(&headers, packed(), 4000).unwrap_err();
+    assert_eq!(error.reason(), Reason::MessageTooLarge);
+    let error = send(&headers, full(&json), 6000).unwrap_err();
+    assert_eq!(error.reason(), Reason::MalformedMessage);
 }
 
 /// A POST without a body is asked for one, not for a content type.
