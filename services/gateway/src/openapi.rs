@@ -5,9 +5,11 @@
 
 mod comments;
 mod examples;
+mod media;
 mod merge;
 mod operation;
 mod paths;
+mod samples;
 mod schema;
 mod tags;
 
@@ -75,6 +77,9 @@ impl Document {
             let Some(policy) = policies(&binding.method_path).filter(|p| is_open(&p.access)) else {
                 continue;
             };
+            if !paths::can_show(binding) {
+                continue;
+            }
             let service = binding.method.parent_service();
             let tag = self.tags.of(service, comments.of_service(service));
             let place = self.paths.place(binding);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     comments::{Comments, summary},
-    examples,
+    examples, media,
     merge::global,
     paths::Place,
     schema::{STATUS, Schemas},
@@ -40,7 +40,7 @@ pub(super) fn operation(
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    if let Some(body) = request_body(binding, schemas) {
+    if let Some(body) = media::request_body(binding, schemas) {
         operation["requestBody"] = body;
     }
     secure(&mut operation, about, policy);
@@ -119,48 +119,9 @@ fn collect(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, leaves:
     }
 }
 
-fn request_body(binding: &Binding, schemas: &mut Schemas<'_>) -> Option<Value> {
-    let schema = match &binding.body {
-        BodyRule::None => return None,
-        BodyRule::Field(field) => schemas.field(field),
-        BodyRule::Whole => {
-            let bound: Vec<_> = binding
-                .variables
-                .iter()
-                .filter(|v| v.len() == 1)
-                .map(|v| &v[0])
-                .collect();
-            if bound.len() == binding.method.input().fields().len() {
-                return None;
-            }
-            schemas.rest_of(&binding.method.input(), &bound)
-        }
-    };
-    let mut content = json!({"schema": schema});
-    if let Some(example) = examples::request(binding.method.full_name()) {
-        content["example"] = example;
-    }
-    Some(json!({"required": true, "content": {"application/json": content}}))
-}
-
 fn responses(binding: &Binding, policy: &Method, schemas: &mut Schemas<'_>) -> Value {
-    let output = binding.method.output();
-    let schema = match &binding.response {
-        Some(field) => schemas.field(field),
-        None => schemas.message(&output),
-    };
-    let ok = match binding.method.is_server_streaming() {
-        false => json!({"description": "OK", "content": {"application/json": {"schema": schema}}}),
-        true => json!({
-            "description": "One JSON object a line, for each message; the last line holds an error where the stream failed.",
-            "content": {"application/x-ndjson": {"schema": {
-                "type": "object",
-                "properties": {"result": schema, "error": global(STATUS)},
-            }}},
-        }),
-    };
     let mut all = Map::new();
-    all.insert("200".to_owned(), ok);
+    all.insert("200".to_owned(), media::answer(binding, schemas));
     let mut codes = vec!["400", "429", "503", "default"];
     if policy.access != Access::Public {
         codes.push("401");

@@ -37,18 +37,24 @@ impl Paths {
         place
     }
 
+    /// Adds an operation. Two that differ by `**` alone are one path here, which the first of them has.
     pub(super) fn insert(&mut self, binding: &Binding, place: &Place, operation: Value) {
         let verb = binding.http.as_str().to_ascii_lowercase();
-        if !["get", "put", "post", "delete", "patch", "options", "head", "trace"].contains(&verb.as_str()) {
-            return;
-        }
         let item = self.all.entry(place.path.clone()).or_insert_with(|| json!({}));
-        item[verb] = operation;
+        if item.get(&verb).is_none() {
+            item[verb] = operation;
+        }
     }
 
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.all)
     }
+}
+
+/// Whether OpenAPI knows the binding's HTTP method; it has no place for custom kinds.
+pub(super) fn can_show(binding: &Binding) -> bool {
+    let known = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"];
+    known.contains(&binding.http.as_str())
 }
 
 fn of(binding: &Binding) -> Place {

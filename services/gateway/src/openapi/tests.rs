@@ -5,6 +5,7 @@ use logicore::{api::PUBLIC_DESCRIPTORS, policy};
 use super::*;
 
 mod several;
+mod shapes;
 
 const URL: &str = "http://localhost:8080";
 
@@ -35,19 +36,22 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
         .collect()
 }
 
-/// Set UPDATE_GOLDEN=1 to rewrite the file.
-#[test]
-fn golden_document() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/openapi.json");
-    let now = written();
+/// Compares with a golden file. Set UPDATE_GOLDEN=1 to rewrite it.
+fn golden(name: &str, now: &[u8]) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&file, &now).unwrap();
+        fs::write(&file, now).unwrap();
     }
     let golden = fs::read(&file).unwrap_or_default();
     assert!(
         golden == now,
         "the API's description changed: run `cargo xtask golden` and look at the difference"
     );
+}
+
+#[test]
+fn golden_document() {
+    golden("openapi.json", &written());
 }
 
 #[test]

@@ -116,6 +116,11 @@ fn unframed(frame: &[u8]) -> &[u8] {
     message
 }
 
+/// Whether the gateway takes a request.
+pub(crate) fn taken(request: &str, body: &str) -> Result<(), Error> {
+    call(routes(), request, body.as_bytes()).map(drop)
+}
+
 /// A message by prost-reflect's own reader, as it comes over the wire: without what is set to its default.
 fn from_json(descriptor: MessageDescriptor, json: &str) -> DynamicMessage {
     let mut reader = serde_json::Deserializer::from_str(json);

@@ -68,7 +68,7 @@ fn bytes_leave_with_the_services_content_type_however_long_they_are() {
         sent.extensions = vec![prost_types::Any::default(); 3];
         let framed = framed(&sent).unwrap();
         for size in [16_384, 100, 7] {
-            let answer = answer("GET /files/a/b.png", cut(&framed, size));
+            let answer = answer("GET /blobs/a/b.png", cut(&framed, size));
             assert_eq!(answer.status(), 200);
             assert_eq!(answer.headers()["content-type"], "image/png");
             if let Some(announced) = answer.headers().get("content-length") {
@@ -108,7 +108,7 @@ fn a_field_of_the_answer_may_be_the_body() {
 #[test]
 fn bytes_without_a_content_type_are_just_bytes() {
     for content_type in ["", "a\nb", "caf\u{e9}\u{1}"] {
-        let answer = answer("GET /files/x", vec![message(&file(content_type, b"x")), ok()]);
+        let answer = answer("GET /blobs/x", vec![message(&file(content_type, b"x")), ok()]);
         assert_eq!(
             answer.headers()["content-type"],
             "application/octet-stream",
@@ -147,7 +147,7 @@ async fn a_stream_of_bytes_is_sent_as_it_comes() {
 
 #[test]
 fn what_fails_before_the_first_byte_is_an_error() {
-    for request in ["GET /parts/x", "GET /files/x", "GET /exports/x/parts"] {
+    for request in ["GET /parts/x", "GET /blobs/x", "GET /exports/x/parts"] {
         let refused = answer(request, vec![failed(Error::new(Reason::ResourceNotFound, "gone"))]);
         assert_eq!(refused.status(), 404, "{request}");
         assert_eq!(refused.headers()["content-type"], "application/json");
@@ -157,7 +157,7 @@ fn what_fails_before_the_first_byte_is_an_error() {
         failed(Error::new(Reason::NotReady, "draining")),
     ];
     assert_eq!(
-        answer("GET /files/x", short).status(),
+        answer("GET /blobs/x", short).status(),
         503,
         "a short answer's status is waited for"
     );
@@ -166,7 +166,7 @@ fn what_fails_before_the_first_byte_is_an_error() {
         200,
         "no part is no failure"
     );
-    assert_eq!(answer("GET /files/x", vec![ok()]).status(), 500);
+    assert_eq!(answer("GET /blobs/x", vec![ok()]).status(), 500);
 }
 
 #[test]
@@ -180,14 +180,14 @@ fn a_long_answer_that_fails_breaks_off() {
     ] {
         let mut frames = vec![Frame::data(long.clone())];
         frames.extend(end);
-        let answer = answer("GET /files/x", frames);
+        let answer = answer("GET /blobs/x", frames);
         assert_eq!(
             (answer.status().as_u16(), &answer.headers()["content-length"]),
             (200, &"100000".parse().unwrap())
         );
         assert!(data(answer).is_err());
     }
-    let cut = answer("GET /files/x", vec![Frame::data(long.slice(..50_000)), ok()]);
+    let cut = answer("GET /blobs/x", vec![Frame::data(long.slice(..50_000)), ok()]);
     assert!(data(cut).is_err());
 }
 
@@ -196,7 +196,7 @@ fn what_is_no_such_message_is_the_services_fault() {
     for bytes in [&b"\x12\xff\xff\xff\xff\x0f"[..], b"\x0b", b"\x12\x05ab", b"\xff"] {
         let mut frame = crate::rest::frames::prefix(bytes.len()).unwrap().to_vec();
         frame.extend_from_slice(bytes);
-        for request in ["GET /files/x", "GET /parts/x"] {
+        for request in ["GET /blobs/x", "GET /parts/x"] {
             let answer = answer(request, vec![Frame::data(Bytes::from(frame.clone())), ok()]);
             let good = answer.status() == 200;
             assert!(!good || data(answer).is_err(), "{request} {bytes:?}");
@@ -212,7 +212,7 @@ fn head_has_the_length_and_no_bytes() {
     let body = Body::new(StreamBody::new(stream::iter(frames.into_iter().map(Ok::<_, Status>))));
     let mut answer = Response::new(body);
     *answer.headers_mut() = head;
-    let answer = encode(&route("HEAD /files/x"), answer).now_or_never().unwrap();
+    let answer = encode(&route("HEAD /blobs/x"), answer).now_or_never().unwrap();
     assert_eq!(answer.headers()["content-length"], "100000");
     assert_eq!(answer.headers()["x-checksum"], "abc");
     assert!(data(answer).unwrap().is_empty());

@@ -206,7 +206,7 @@ fn what_is_wrong_from_the_start_begins_no_call() {
         ),
         ("POST /reports/x?device=a", "application/x-ndjson", Reason::InvalidField),
         ("POST /reports/x?nope=1", "application/ndjson", Reason::UnknownField),
-        ("POST /files/x?nope=1", "image/png", Reason::UnknownField),
+        ("POST /blobs/x?nope=1", "image/png", Reason::UnknownField),
         ("POST /parts/x?overwrite=2", "image/png", Reason::InvalidField),
     ] {
         let sent = send(request, &[("content-type", content_type)], whole("{}\n"));
@@ -278,13 +278,13 @@ fn bytes_become_a_field_beside_path_and_query() {
             }),
         };
         let known: Vec<UploadRequest> =
-            messages(send("POST /files/a%2Fb?overwrite=true", &[png], whole(bytes.clone())));
+            messages(send("POST /blobs/a%2Fb?overwrite=true", &[png], whole(bytes.clone())));
         assert_eq!(known, std::slice::from_ref(&expected));
         let frames = bytes
             .chunks(7)
             .map(|p| Ok::<_, Status>(Frame::data(Bytes::copy_from_slice(p))));
         let chunked = Body::new(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())));
-        let unknown: Vec<UploadRequest> = messages(send("POST /files/a%2Fb?overwrite=true", &[png], chunked));
+        let unknown: Vec<UploadRequest> = messages(send("POST /blobs/a%2Fb?overwrite=true", &[png], chunked));
         assert_eq!(unknown, [expected]);
     }
 }
@@ -340,7 +340,7 @@ fn a_piece_larger_than_a_message_becomes_several() {
 #[test]
 fn bytes_have_a_largest_size_before_any_is_sent() {
     for body in [whole(vec![0; LIMIT]), pieces(&[&[0; 600], &[0; 600]])] {
-        let refused = send("POST /files/x", &[], body).unwrap_err();
+        let refused = send("POST /blobs/x", &[], body).unwrap_err();
         assert_eq!(refused.reason(), Reason::MessageTooLarge);
     }
 }
