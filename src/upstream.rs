@@ -9,7 +9,8 @@
 //! | `attempt` | one attempt, from the service's breaker to the response's head |
 //! | `breaker` | Closed, Open, HalfOpen |
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
-//! | `endpoint`, `connection`, `tls` | connections to one place |
+//! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
+//! | `health` | endpoints asked whether they serve |
 //! | `answer`, `judge` | the response's body, and what its end says to breakers and balance |
 //! | `failure` | what went wrong, and what that allows |
 //!
@@ -23,10 +24,12 @@ mod breaker;
 mod connection;
 mod endpoint;
 mod failure;
+mod health;
 mod idle;
 mod judge;
 mod load;
 mod plan;
+mod pool;
 mod replay;
 mod retry;
 mod status;
@@ -54,6 +57,7 @@ pub use tls::{Credentials, Tls};
 use self::{
     balance::Balance,
     breaker::{Breaker, Config, Event, State},
+    endpoint::Common,
     plan::Plan,
 };
 use crate::{
@@ -114,12 +118,17 @@ impl Upstream {
             threshold: resilience.error_threshold,
             reset_timeout: resilience.circuit_reset_timeout,
         };
+        let trust = trust.into();
+        let common = Common {
+            service: name,
+            own: matches!(trust, Trust::Mesh(_)),
+        };
         Self(Arc::new(Shared {
             name,
             breaker: service_breaker(name, config, &metrics),
-            balance: Arc::new(Balance::new(name, addresses, config, Arc::clone(&metrics))),
+            balance: Arc::new(Balance::new(common, addresses, config, Arc::clone(&metrics))),
             budget: retry::budget(),
-            trust: trust.into(),
+            trust,
             policies,
             metrics,
             attempts: resilience.retry_attempts.max(1),

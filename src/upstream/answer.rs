@@ -12,12 +12,12 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use tonic::{Code, Status};
 
 use super::{
     breaker::Outcome,
+    connection::Wire,
     failure::{RETRY_AFTER, broken},
     idle::Activity,
     judge::Judge,
@@ -27,7 +27,7 @@ use crate::error::{Error, Reason};
 /// A response body under watch.
 pub(super) struct Answer {
     service: &'static str,
-    inner: Incoming,
+    inner: Wire,
     /// Read ahead to learn whether the call may be repeated.
     held: Option<Frame<Bytes>>,
     judge: Option<Judge>,
@@ -47,13 +47,7 @@ pub(super) enum Limit {
 
 impl Answer {
     /// `judge`: where the trailers judge the call.
-    pub(super) fn new(
-        service: &'static str,
-        inner: Incoming,
-        judge: Option<Judge>,
-        limit: Limit,
-        end: Instant,
-    ) -> Self {
+    pub(super) fn new(service: &'static str, inner: Wire, judge: Option<Judge>, limit: Limit, end: Instant) -> Self {
         Self {
             service,
             inner,

@@ -1,18 +1,18 @@
 //! One attempt of a call: breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
 
-use http::{HeaderMap, Request, Response, StatusCode, Uri, header, request::Parts};
-use hyper::body::Incoming;
+use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
 use tonic::{Code, Status, body::Body};
 
 use super::{
     Shared, Trust,
     answer::{Answer, Limit, Pushback, code_of},
     breaker::Outcome,
-    connection::no_endpoint,
+    connection::Wire,
     endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
     plan::Plan,
+    pool::no_endpoint,
     replay::Replay,
 };
 use crate::{
@@ -60,11 +60,7 @@ fn request(shared: &Shared, plan: &Plan, parts: &Parts, endpoint: &Endpoint, bod
     let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
-    let mut uri = http::uri::Parts::default();
-    uri.scheme = Some(endpoint.scheme().clone());
-    uri.authority = Some(endpoint.authority().clone());
-    uri.path_and_query = parts.uri.path_and_query().cloned();
-    *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
+    *request.uri_mut() = endpoint.uri(parts.uri.path_and_query().cloned());
     *request.headers_mut() = headers(shared, plan, &parts.headers);
     request
 }
@@ -92,7 +88,7 @@ fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
     headers
 }
 
-async fn reply(shared: &Shared, plan: &Plan, response: Response<Incoming>, judge: Judge) -> Result<Reply, Failure> {
+async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Judge) -> Result<Reply, Failure> {
     let (mut head, incoming) = response.into_parts();
     // Of the body that came, not of the one that goes on: gRPC-Web writes the trailers into it.
     head.headers.remove(header::CONTENT_LENGTH);

@@ -20,7 +20,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{
     breaker::{Breaker, Config, Event, Permit, Pickable, State},
-    endpoint::{Endpoint, Key, Place},
+    endpoint::{Common, Endpoint, Key, Place},
     load,
 };
 use crate::{mesh::Address, telemetry::Metrics};
@@ -35,7 +35,7 @@ const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 /// The endpoints of an upstream.
 #[derive(Debug)]
 pub(super) struct Balance {
-    service: &'static str,
+    common: Common,
     config: Config,
     metrics: Arc<Metrics>,
     names: Vec<Place>,
@@ -64,9 +64,9 @@ pub(super) struct Picked {
 }
 
 impl Balance {
-    pub(super) fn new(service: &'static str, addresses: Vec<Address>, config: Config, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(common: Common, addresses: Vec<Address>, config: Config, metrics: Arc<Metrics>) -> Self {
         let mut balance = Self {
-            service,
+            common,
             config,
             metrics,
             names: Vec::new(),
@@ -79,7 +79,7 @@ impl Balance {
         for address in addresses {
             let place = match address {
                 Address::Memory(m) => {
-                    let endpoint = Endpoint::memory(service, m, balance.breaker());
+                    let endpoint = Endpoint::memory(common, m, balance.breaker());
                     balance.fixed.push(Arc::new(endpoint));
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Balance {
             };
             match place.text.parse() {
                 Ok(address) => {
-                    let endpoint = Endpoint::tcp(service, address, &place, balance.breaker());
+                    let endpoint = Endpoint::tcp(common, address, &place, balance.breaker());
                     balance.fixed.push(Arc::new(endpoint));
                 }
                 Err(_) => balance.names.push(place),
@@ -109,10 +109,20 @@ impl Balance {
 
     /// Chooses; `None` where there is no endpoint.
     pub(super) async fn pick(&self) -> Option<Picked> {
+        self.resolve_first().await;
+        choose(&self.endpoints.load())
+    }
+
+    /// All endpoints; looked up where they never were.
+    pub(super) async fn known(&self) -> Arc<Vec<Arc<Endpoint>>> {
+        self.resolve_first().await;
+        self.endpoints()
+    }
+
+    async fn resolve_first(&self) {
         if self.endpoints.load().is_empty() && self.named() {
             self.look_up(true).await;
         }
-        choose(&self.endpoints.load())
     }
 
     /// Connections fail: names may have moved.
@@ -149,7 +159,7 @@ impl Balance {
         }
         let named = found.into_iter().map(|(address, place)| {
             let known = old.iter().find(|e| e.key == Key::Tcp(address)).cloned();
-            known.unwrap_or_else(|| Arc::new(Endpoint::tcp(self.service, address, place, self.breaker())))
+            known.unwrap_or_else(|| Arc::new(Endpoint::tcp(self.common, address, place, self.breaker())))
         });
         self.replace(self.fixed.iter().cloned().chain(named).collect());
     }
@@ -157,8 +167,8 @@ impl Balance {
     async fn resolve(&self, name: &str) -> Vec<SocketAddr> {
         match tokio::time::timeout(LOOKUP_TIMEOUT, tokio::net::lookup_host(name)).await {
             Ok(Ok(addresses)) => return addresses.collect(),
-            Ok(Err(error)) => tracing::warn!(service = self.service, name, %error, "name not resolved"),
-            Err(_) => tracing::warn!(service = self.service, name, "name not resolved in time"),
+            Ok(Err(error)) => tracing::warn!(service = self.common.service, name, %error, "name not resolved"),
+            Err(_) => tracing::warn!(service = self.common.service, name, "name not resolved in time"),
         }
         Vec::new()
     }
@@ -171,7 +181,7 @@ impl Balance {
     }
 
     fn breaker(&self) -> Breaker {
-        let (service, metrics, census) = (self.service, Arc::clone(&self.metrics), Arc::clone(&self.census));
+        let (service, metrics, census) = (self.common.service, Arc::clone(&self.metrics), Arc::clone(&self.census));
         // An operator may close what is closed already.
         let open = AtomicBool::new(false);
         let observer = move |event: Event, _| {
@@ -217,24 +227,28 @@ fn choose(endpoints: &[Arc<Endpoint>]) -> Option<Picked> {
         return Some(take(only, only.breaker.acquire().ok()));
     }
     let mut pickable = Vec::with_capacity(endpoints.len());
+    let mut open = 0;
     for endpoint in endpoints {
         match endpoint.breaker.pickable() {
             Pickable::Yes => pickable.push(endpoint),
-            Pickable::Probe => {
+            // A probe would only tell what is known.
+            Pickable::Probe if endpoint.serves() => {
                 if let Ok(permit) = endpoint.breaker.acquire() {
                     return Some(take(endpoint, Some(permit)));
                 }
+                open += 1;
             }
-            Pickable::No => {}
+            Pickable::Probe | Pickable::No => open += 1,
         }
     }
-    let asked = pickable.len() * 2 >= endpoints.len();
-    let from: &[&Arc<Endpoint>] = if asked {
-        &pickable
-    } else {
-        &endpoints.iter().collect::<Vec<_>>()
-    };
-    let chosen = less_loaded(from)?;
+    let asked = open * 2 <= endpoints.len();
+    if !asked {
+        pickable = endpoints.iter().collect();
+    }
+    if pickable.iter().any(|e| e.serves()) {
+        pickable.retain(|e| e.serves());
+    }
+    let chosen = less_loaded(&pickable)?;
     let permit = if asked { chosen.breaker.acquire().ok() } else { None };
     Some(take(chosen, permit))
 }
@@ -266,13 +280,18 @@ mod tests {
     use super::*;
     use crate::upstream::breaker::Outcome;
 
+    const COMMON: Common = Common {
+        service: "user",
+        own: true,
+    };
+
     fn balance(n: u16) -> Balance {
         let addresses = (1..=n).map(|port| Address::Tcp(format!("127.0.0.1:{port}"))).collect();
         let config = Config {
             threshold: 50,
             reset_timeout: Duration::from_secs(30),
         };
-        Balance::new("user", addresses, config, Metrics::new())
+        Balance::new(COMMON, addresses, config, Metrics::new())
     }
 
     fn fail(endpoint: &Endpoint) {
@@ -347,13 +366,54 @@ mod tests {
         assert_eq!(states, [State::Open, State::Closed]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_new_endpoint_starts_slow() {
+        let balance = balance(1);
+        let mut picks = Vec::new();
+        // The other one is measured: a millisecond.
+        for _ in 0..20 {
+            let mut call = balance.endpoints()[0].load.begin();
+            tokio::time::advance(Duration::from_millis(1)).await;
+            call.answered();
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let fresh = Arc::new(Endpoint::tcp(
+            COMMON,
+            "127.0.0.1:3".parse().unwrap(),
+            &Place {
+                text: String::new(),
+                tls: None,
+            },
+            balance.breaker(),
+        ));
+        balance.replace(vec![balance.endpoints()[0].clone(), fresh.clone()]);
+        for _ in 0..8 {
+            let mut share = 0;
+            for _ in 0..10 {
+                // Ten calls at once.
+                let mut calls = Vec::new();
+                for _ in 0..10 {
+                    calls.push(balance.pick().await.unwrap());
+                }
+                share += calls.iter().filter(|c| c.endpoint.name == fresh.name).count();
+                tokio::time::advance(Duration::from_millis(1)).await;
+                calls.iter_mut().for_each(|c| c.call.answered());
+                drop(calls);
+                tokio::time::advance(Duration::from_secs(1)).await;
+            }
+            picks.push(share);
+        }
+        assert!(picks[0] < 25, "{picks:?} of 100 each");
+        assert!(picks[7] > 40, "{picks:?} of 100 each");
+    }
+
     #[tokio::test]
     async fn a_name_is_looked_up_and_known_endpoints_are_kept() {
         let config = Config {
             threshold: 50,
             reset_timeout: Duration::from_secs(30),
         };
-        let balance = Balance::new("user", vec![Address::Tcp("localhost:9".into())], config, Metrics::new());
+        let balance = Balance::new(COMMON, vec![Address::Tcp("localhost:9".into())], config, Metrics::new());
         assert!(balance.pick().await.is_some());
         let before = balance.endpoints();
         balance.look_up(false).await;

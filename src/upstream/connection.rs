@@ -1,54 +1,61 @@
-//! Connections of one endpoint: dialled when first used, and again after GOAWAY or loss.
+//! One HTTP/2 connection to an endpoint: how it is made, how many calls are on it, how calls leave it.
 //!
-//! Several connections, since one HTTP/2 connection is one lock. Taking a live one is two atomic loads; only a dial waits, and
-//! those who wait for the same dial share its failure instead of queueing for one each.
+//! The decision to question: a young call whose caller left is not reset at once. A server that finds requests taken back before it
+//! has looked at them takes that for an attack (CVE-2023-44487) and ends the connection, and with it the calls of everybody else.
 
 use std::{
     io,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{
     body::Incoming,
-    client::conn::http2::{Builder, SendRequest},
+    client::conn::{
+        TrySendError,
+        http2::{Builder, Connection as Driver, SendRequest},
+    },
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    time::Instant,
 };
 use tonic::body::Body;
 
-use super::{
-    failure::{Failure, Kind},
-    tls::Credentials,
-};
-use crate::{
-    error::{BoxError, Error, Reason},
-    mesh::MemoryAddress,
-};
+use super::tls::Credentials;
+use crate::{error::BoxError, mesh::MemoryAddress};
 
-/// Connections to one endpoint.
-const CONNECTIONS: usize = 2;
-/// Longest wait for a connection: three tries of it fit into the default deadline.
-const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
-/// A peer that is gone without a word is noticed after the sum of the two.
+/// Within our own deployment a peer that is gone without a word is noticed after the sum of the two.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Servers of others may punish HTTP/2's pings (grpc-go allows one in five minutes); those of TCP they do not even see.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// hyper's 2 and 5 MiB let one slow stream hold too much.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Response heads carry `grpc-status-details-bin`, which grows with what is wrong.
 const HEADER_LIST: u32 = 64 << 10;
-/// How often a request that was never sent is moved to a fresh connection before that counts as an attempt.
-const MOVES: usize = 4;
+/// Streams that we reset and remember, so that what comes late for them is no error.
+const RESETS_REMEMBERED: usize = 256;
+/// Calls that a connection carries before another one is opened beside it, where the peer allows as many.
+const COMFORT: usize = 100;
+/// Age that a stream reaches before it is reset: by then its server has seen it.
+const YOUNG: Duration = Duration::from_millis(100);
+/// Streams that were reset on a connection until it takes no more calls: servers count them (Netty: 200 in 30 s).
+const RESETS: usize = 100;
 
 /// Where to connect to.
 #[derive(Clone, Debug)]
@@ -59,114 +66,45 @@ pub(super) enum Dial {
     Tls(SocketAddr, String, Arc<Credentials>),
 }
 
-/// The connections of an endpoint.
+/// A connection.
 #[derive(Debug)]
-pub(super) struct Pool {
-    service: &'static str,
-    dial: Dial,
-    slots: [Slot; CONNECTIONS],
-    next: AtomicUsize,
+pub(super) struct Connection {
+    sender: SendRequest<Body>,
+    /// Calls that are on it.
+    streams: AtomicUsize,
+    /// Calls that ever were.
+    calls: AtomicUsize,
+    /// Calls that were left by their callers.
+    resets: AtomicUsize,
+    /// Calls that fit well.
+    comfort: AtomicUsize,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    current: ArcSwapOption<Connection>,
-    dialling: tokio::sync::Mutex<()>,
-    failures: AtomicU64,
+/// What runs a connection; ends with it.
+pub(super) type Running = Pin<Box<dyn Runs>>;
+
+/// hyper's half of a connection.
+pub(super) trait Runs: Future<Output = hyper::Result<()>> + Send {
+    /// Streams that the peer allows at once.
+    fn allowed(&self) -> usize;
 }
 
-#[derive(Debug)]
-struct Connection(SendRequest<Body>);
-
-impl Pool {
-    pub(super) fn new(service: &'static str, dial: Dial) -> Self {
-        Self {
-            service,
-            dial,
-            slots: Default::default(),
-            next: AtomicUsize::new(0),
-        }
-    }
-
-    /// Sends a request and waits for the response's head. Dropping the future resets the stream.
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, Failure> {
-        let slot = &self.slots[self.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS];
-        for _ in 0..MOVES {
-            let connection = self
-                .connection(slot)
-                .await
-                .map_err(|e| Failure::connection(self.service, e))?;
-            let sent = connection.0.clone().try_send_request(request).await;
-            match sent {
-                Ok(response) => return Ok(response),
-                // After GOAWAY, while old streams live, the connection does not look closed: it hands the request back.
-                Err(mut e) => match e.take_message() {
-                    Some(unsent) => {
-                        request = unsent;
-                        slot.forget(&connection);
-                    }
-                    None => {
-                        let failure = Failure::of(self.service, e.into_error());
-                        if failure.kind == Kind::Unprocessed {
-                            slot.forget(&connection);
-                        }
-                        return Err(failure);
-                    }
-                },
-            }
-        }
-        Err(Failure::connection(
-            self.service,
-            "every connection closed before the request was sent",
-        ))
-    }
-
-    async fn connection(&self, slot: &Slot) -> Result<Arc<Connection>, BoxError> {
-        if let Some(live) = slot.live() {
-            return Ok(live);
-        }
-        let failures = slot.failures.load(Ordering::Acquire);
-        let _turn = slot.dialling.lock().await;
-        if let Some(live) = slot.live() {
-            return Ok(live);
-        }
-        if slot.failures.load(Ordering::Acquire) != failures {
-            return Err("another call's dial failed".into());
-        }
-        match tokio::time::timeout(DIAL_TIMEOUT, self.connect()).await {
-            Ok(Ok(sender)) => {
-                let connection = Arc::new(Connection(sender));
-                slot.current.store(Some(Arc::clone(&connection)));
-                Ok(connection)
-            }
-            failed => {
-                slot.failures.fetch_add(1, Ordering::Release);
-                Err(match failed {
-                    Ok(Err(e)) => e,
-                    _ => io::Error::from(io::ErrorKind::TimedOut).into(),
-                })
-            }
-        }
-    }
-
-    async fn connect(&self) -> Result<SendRequest<Body>, BoxError> {
-        match &self.dial {
-            Dial::Memory(address) => handshake(address.connect().await?).await,
-            Dial::Tcp(address) => handshake(tcp(*address).await?).await,
-            Dial::Tls(address, host, tls) => handshake(tls.connect(tcp(*address).await?, host).await?).await,
-        }
+impl<T> Runs for Driver<TokioIo<T>, Body, TokioExecutor>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    fn allowed(&self) -> usize {
+        self.current_max_send_streams()
     }
 }
 
-impl Slot {
-    fn live(&self) -> Option<Arc<Connection>> {
-        self.current.load_full().filter(|c| !c.0.is_closed())
-    }
-
-    fn forget(&self, connection: &Arc<Connection>) {
-        let current = self.current.load();
-        if current.as_ref().is_some_and(|c| Arc::ptr_eq(c, connection)) {
-            self.current.compare_and_swap(&current, None);
+impl Dial {
+    /// Connects. `own`: a part of this deployment is at the other end.
+    pub(super) async fn connect(&self, own: bool) -> Result<(Arc<Connection>, Running), BoxError> {
+        match self {
+            Self::Memory(address) => handshake(address.connect().await?, own).await,
+            Self::Tcp(address) => handshake(tcp(*address).await?, own).await,
+            Self::Tls(address, host, tls) => handshake(tls.connect(tcp(*address).await?, host).await?, own).await,
         }
     }
 }
@@ -174,36 +112,172 @@ impl Slot {
 async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let io = TcpStream::connect(address).await?;
     io.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
+    // Without it a peer that is gone is noticed later.
+    if let Err(error) = SockRef::from(&io).set_tcp_keepalive(&keepalive) {
+        tracing::debug!(%error, "connection without TCP keepalive");
+    }
     Ok(io)
 }
 
-async fn handshake<T>(io: T) -> Result<SendRequest<Body>, BoxError>
+async fn handshake<T>(io: T, own: bool) -> Result<(Arc<Connection>, Running), BoxError>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, connection) = Builder::new(TokioExecutor::new())
+    let (sender, driver) = Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
-        .keep_alive_interval(KEEPALIVE_INTERVAL)
+        .max_concurrent_reset_streams(RESETS_REMEMBERED)
+        .keep_alive_interval(own.then_some(KEEPALIVE_INTERVAL))
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
+        .keep_alive_while_idle(own)
         .handshake(TokioIo::new(io))
         .await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream connection ended");
-        }
-    });
-    Ok(sender)
+    let connection = Connection {
+        sender,
+        streams: AtomicUsize::new(0),
+        calls: AtomicUsize::new(0),
+        resets: AtomicUsize::new(0),
+        comfort: AtomicUsize::new(COMFORT),
+    };
+    Ok((Arc::new(connection), Box::pin(driver)))
 }
 
-/// The error of an upstream without an address.
-pub(super) fn no_endpoint(service: &str) -> Error {
-    Error::new(
-        Reason::UpstreamUnavailable,
-        format!("the {service} service has no endpoint"),
-    )
-    .retry_after(super::failure::RETRY_AFTER)
+impl Connection {
+    /// Whether calls may be put on it.
+    pub(super) fn usable(&self) -> bool {
+        !self.sender.is_closed() && self.resets.load(Relaxed) < RESETS
+    }
+
+    /// Calls that are on it.
+    pub(super) fn streams(&self) -> usize {
+        self.streams.load(Relaxed)
+    }
+
+    /// Calls that ever were.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Relaxed)
+    }
+
+    /// Notes how many streams the peer allows.
+    pub(super) fn note_allowed(&self, allowed: usize) {
+        self.comfort.store(allowed.clamp(1, COMFORT), Relaxed);
+    }
+
+    /// Whether another call fits well.
+    pub(super) fn has_room(&self) -> bool {
+        self.streams() < self.comfort.load(Relaxed)
+    }
+
+    /// Sends a request and waits for the response's head. Dropping the future or the response's body resets the stream, though
+    /// not at once.
+    pub(super) fn send(self: &Arc<Self>, request: Request<Body>) -> Waiting {
+        self.calls.fetch_add(1, Relaxed);
+        self.streams.fetch_add(1, Relaxed);
+        Waiting {
+            answer: Some(Box::pin(self.sender.clone().try_send_request(request))),
+            stream: Some(Stream(Arc::clone(self))),
+            since: Instant::now(),
+        }
+    }
+}
+
+type Sent = Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> + Send>>;
+
+/// A call whose answer has not begun.
+pub(super) struct Waiting {
+    answer: Option<Sent>,
+    stream: Option<Stream>,
+    since: Instant,
+}
+
+impl Future for Waiting {
+    type Output = Result<Response<Wire>, TrySendError<Request<Body>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(answer) = &mut self.answer else {
+            return Poll::Pending;
+        };
+        let answered = std::task::ready!(answer.as_mut().poll(cx));
+        self.answer = None;
+        let stream = self.stream.take();
+        Poll::Ready(answered.map(|response| {
+            response.map(|inner| Wire {
+                inner,
+                stream,
+                whole: false,
+            })
+        }))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let (Some(answer), Some(stream)) = (self.answer.take(), self.stream.take()) else {
+            return;
+        };
+        stream.0.resets.fetch_add(1, Relaxed);
+        let left = YOUNG.saturating_sub(self.since.elapsed());
+        if let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !left.is_zero()) {
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(left, answer).await;
+                drop(stream);
+            });
+        }
+    }
+}
+
+/// A call's place on its connection.
+#[derive(Debug)]
+struct Stream(Arc<Connection>);
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The body of a response as it comes; has its place on the connection until it is dropped.
+#[derive(Debug)]
+pub(super) struct Wire {
+    inner: Incoming,
+    stream: Option<Stream>,
+    whole: bool,
+}
+
+impl HttpBody for Wire {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => self.whole = frame.is_trailers(),
+            Poll::Ready(_) => self.whole = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(stream) = self
+            .stream
+            .as_ref()
+            .filter(|_| !self.whole && !self.inner.is_end_stream())
+        {
+            stream.0.resets.fetch_add(1, Relaxed);
+        }
+    }
 }

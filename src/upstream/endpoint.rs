@@ -1,19 +1,26 @@
 //! One place that serves an upstream: its connections, its load, its breaker.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use http::{
-    Request, Response,
-    uri::{Authority, Scheme},
+    Request, Response, Uri,
+    uri::{Authority, Parts, PathAndQuery, Scheme},
 };
-use hyper::body::Incoming;
 use tonic::body::Body;
 
 use super::{
     breaker::Breaker,
-    connection::{Dial, Pool},
+    connection::{Dial, Wire},
     failure::Failure,
     load::Load,
+    pool::Pool,
     tls::Credentials,
 };
 use crate::mesh::MemoryAddress;
@@ -32,6 +39,14 @@ pub(super) struct Place {
     pub(super) tls: Option<Arc<Credentials>>,
 }
 
+/// What all endpoints of an upstream have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    pub(super) service: &'static str,
+    /// They are parts of this deployment.
+    pub(super) own: bool,
+}
+
 /// An endpoint.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -43,27 +58,29 @@ pub(super) struct Endpoint {
     scheme: Scheme,
     authority: Authority,
     pool: Pool,
+    /// As it said when it was last asked for its health.
+    serves: AtomicBool,
 }
 
 impl Endpoint {
-    pub(super) fn memory(service: &'static str, address: MemoryAddress, breaker: Breaker) -> Self {
-        let authority = service.parse().expect("names of services are authorities");
+    pub(super) fn memory(common: Common, address: MemoryAddress, breaker: Breaker) -> Self {
+        let authority = common.service.parse().expect("names of services are authorities");
         let dial = Dial::Memory(address);
-        Self::new(service, Key::Memory, "memory", (Scheme::HTTP, authority), dial, breaker)
+        Self::new(common, Key::Memory, "memory", (Scheme::HTTP, authority), dial, breaker)
     }
 
     /// One of the addresses of a place.
-    pub(super) fn tcp(service: &'static str, address: SocketAddr, place: &Place, breaker: Breaker) -> Self {
+    pub(super) fn tcp(common: Common, address: SocketAddr, place: &Place, breaker: Breaker) -> Self {
         let (host, authority) = place.names(address);
         let (scheme, dial) = match &place.tls {
             None => (Scheme::HTTP, Dial::Tcp(address)),
             Some(tls) => (Scheme::HTTPS, Dial::Tls(address, host, Arc::clone(tls))),
         };
-        Self::new(service, Key::Tcp(address), address, (scheme, authority), dial, breaker)
+        Self::new(common, Key::Tcp(address), address, (scheme, authority), dial, breaker)
     }
 
     fn new(
-        service: &'static str,
+        common: Common,
         key: Key,
         place: impl fmt::Display,
         (scheme, authority): (Scheme, Authority),
@@ -72,25 +89,42 @@ impl Endpoint {
     ) -> Self {
         Self {
             key,
-            name: format!("{service}/{place}"),
+            name: format!("{}/{place}", common.service),
             breaker,
             load: Load::new(),
             scheme,
             authority,
-            pool: Pool::new(service, dial),
+            pool: Pool::new(common.service, dial, common.own),
+            serves: AtomicBool::new(true),
         }
     }
 
-    pub(super) fn scheme(&self) -> &Scheme {
-        &self.scheme
+    /// Where a path is at this endpoint.
+    pub(super) fn uri(&self, path: Option<PathAndQuery>) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = path;
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
-    pub(super) fn authority(&self) -> &Authority {
-        &self.authority
+    /// Whether it serves, as it said when it was last asked.
+    pub(super) fn serves(&self) -> bool {
+        self.serves.load(Relaxed)
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Failure> {
+    pub(super) fn set_serves(&self, serves: bool) {
+        self.serves.store(serves, Relaxed);
+    }
+
+    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Wire>, Failure> {
         self.pool.send(request).await
+    }
+
+    /// How many connections it has.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.pool.size()
     }
 }
 

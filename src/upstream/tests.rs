@@ -6,6 +6,7 @@ mod deadlines;
 mod endings;
 mod peer;
 mod planning;
+mod pooling;
 mod probing;
 mod retries;
 mod tls;

@@ -15,6 +15,7 @@ use tokio::{
     sync::Notify,
 };
 use tokio_rustls::TlsAcceptor;
+use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::*;
 
@@ -70,6 +71,10 @@ struct Shared_ {
     seen: Mutex<Vec<Seen>>,
     calls: AtomicUsize,
     connections: AtomicUsize,
+    /// Calls with `x-silent`, which are never answered, and how many of them were taken back.
+    silent: AtomicUsize,
+    resets: AtomicUsize,
+    health: Mutex<Result<ServingStatus, Code>>,
     /// The first connection answers its first call by a GOAWAY that leaves it out.
     refuses_first: bool,
     tls: Option<TlsAcceptor>,
@@ -91,14 +96,26 @@ impl Peer {
         Self::launch(replies.into(), true, None).await
     }
 
+    /// The same on this listener, in the runtime that is entered.
+    pub(super) fn on(listener: TcpListener, replies: impl Into<Vec<Reply>>) -> Self {
+        Self::begin(listener, replies.into(), false, None)
+    }
+
     async fn launch(replies: Vec<Reply>, refuses_first: bool, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::begin(listener, replies, refuses_first, tls)
+    }
+
+    fn begin(listener: TcpListener, replies: Vec<Reply>, refuses_first: bool, tls: Option<TlsAcceptor>) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared_ {
             replies,
             seen: Mutex::default(),
             calls: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            silent: AtomicUsize::new(0),
+            resets: AtomicUsize::new(0),
+            health: Mutex::new(Ok(ServingStatus::Serving)),
             refuses_first,
             tls,
         });
@@ -122,6 +139,21 @@ impl Peer {
 
     pub(super) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Calls that asked for silence.
+    pub(super) fn silent(&self) -> usize {
+        self.shared.silent.load(Ordering::SeqCst)
+    }
+
+    /// Of these, the ones that were taken back.
+    pub(super) fn resets(&self) -> usize {
+        self.shared.resets.load(Ordering::SeqCst)
+    }
+
+    /// What checks of health are told from now on.
+    pub(super) fn set_health(&self, health: Result<ServingStatus, Code>) {
+        *self.shared.health.lock().unwrap() = health;
     }
 }
 
@@ -202,6 +234,17 @@ async fn serve_call(
     shared: Arc<Shared_>,
     orders: Arc<Orders>,
 ) {
+    if request.headers().contains_key("x-silent") {
+        shared.silent.fetch_add(1, Ordering::SeqCst);
+        let _ = std::future::poll_fn(|cx| respond.poll_reset(cx)).await;
+        shared.resets.fetch_add(1, Ordering::SeqCst);
+        return;
+    }
+    if request.uri().path() == "/grpc.health.v1.Health/Check" {
+        let health = *shared.health.lock().unwrap();
+        let _ = tell_health(health, &mut respond);
+        return;
+    }
     let number = shared.calls.fetch_add(1, Ordering::SeqCst);
     let reply = shared
         .replies
@@ -286,6 +329,17 @@ async fn answer(reply: Reply, seen: Seen, respond: &mut SendResponse<Bytes>, ord
             Ok(())
         }
     }
+}
+
+fn tell_health(health: Result<ServingStatus, Code>, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
+    let mut stream = respond.send_response(grpc(), false)?;
+    let Ok(serving) = health else {
+        return stream.send_trailers(status(health.unwrap_err()));
+    };
+    // Field 1 of HealthCheckResponse, a varint.
+    let message = [0, 0, 0, 0, 2, 8, serving as u8];
+    stream.send_data(Bytes::copy_from_slice(&message), false)?;
+    stream.send_trailers(status(Code::Ok))
 }
 
 fn echo(seen: Seen, respond: &mut SendResponse<Bytes>) -> Result<(), h2::Error> {
