@@ -146,25 +146,32 @@ impl Tools {
         Ok(())
     }
 
+    /// The folders of programs, those of Python and npm packages too.
+    fn programs(&self) -> [PathBuf; 3] {
+        [
+            self.bin(),
+            self.python().join("bin"),
+            self.node().join("node_modules/.bin"),
+        ]
+    }
+
     /// A command for one of the programs.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let own = [self.bin(), self.python().join("bin")].map(|folder| folder.join(program));
+        let own = self.programs().map(|folder| folder.join(program));
         match own.into_iter().find(|file| file.is_file()) {
             Some(file) => shell::command(file),
             None => shell::command(program),
         }
     }
 
-    /// Tells tests where the tools are: programs and the Python environment come first on `PATH`, Node.js finds the npm
-    /// packages, and `LOGICORE_TOOLS_DIR` says that everything is there.
+    /// Tells tests where the tools are: their programs come first on `PATH`, Node.js finds the npm packages, and
+    /// `LOGICORE_TOOLS_DIR` says that everything is there.
     ///
     /// # Errors
     /// When `PATH` cannot be put together.
     pub(crate) fn export(&self, command: &mut Command) -> Result<()> {
         let path = env::var_os("PATH").unwrap_or_default();
-        let folders = [self.bin(), self.python().join("bin")]
-            .into_iter()
-            .chain(env::split_paths(&path));
+        let folders = self.programs().into_iter().chain(env::split_paths(&path));
         command
             .env("PATH", env::join_paths(folders).context("PATH cannot be extended")?)
             .env("LOGICORE_TOOLS_DIR", self.bin())

@@ -67,6 +67,13 @@ pub(crate) const TABLE: &[Tool] = &[
         probes: &[("curl", &["--version"])],
     },
     Tool {
+        name: "jq",
+        version: "debian",
+        source: Source::Debian(&["jq"]),
+        purpose: "takes fields out of answers, as the READMEs do",
+        probes: &[("jq", &["--version"])],
+    },
+    Tool {
         name: "chromium",
         version: "debian",
         source: Source::Debian(&["chromium"]),
@@ -86,23 +93,36 @@ pub(crate) const TABLE: &[Tool] = &[
     Tool {
         name: "python",
         version: "pinned",
-        source: Source::Python(include_str!("../../tools/requirements.txt")),
-        purpose: "buf, kubectl, a generated gRPC client, the OpenAPI validator",
+        source: Source::Python(concat!(
+            include_str!("../../tools/requirements.txt"),
+            include_str!("../../../examples/shipments/requirements.txt")
+        )),
+        purpose: "buf, kubectl, the example service, a generated gRPC client, the OpenAPI validator",
         probes: &[
             ("buf", &["--version"]),
             ("kubectl", &["version", "--client"]),
-            ("python", &["-c", "import grpc, grpc_tools, openapi_spec_validator"]),
+            (
+                "python",
+                &[
+                    "-c",
+                    "import grpc, grpc_health, grpc_reflection, grpc_status, grpc_tools, openapi_spec_validator",
+                ],
+            ),
         ],
     },
     Tool {
-        name: "playwright-core",
-        version: "1.65.1",
+        name: "npm-packages",
+        version: "pinned",
         source: Source::Npm {
             manifest: include_str!("../../tools/package.json"),
             lock: include_str!("../../tools/package-lock.json"),
         },
-        purpose: "drives the browser",
-        probes: &[("node", &["--version"])],
+        purpose: "drives the browser; Connect's client for it, generated and bundled",
+        probes: &[
+            ("node", &["--version"]),
+            ("esbuild", &["--version"]),
+            ("protoc-gen-es", &["--version"]),
+        ],
     },
     Tool {
         name: "grpc-health-probe",
