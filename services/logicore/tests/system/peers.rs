@@ -21,5 +21,7 @@ mod peer;
 mod prometheus;
 #[path = "peers/python.rs"]
 mod python;
+#[path = "peers/shipments.rs"]
+mod shipments;
 #[path = "peers/strace.rs"]
 mod strace;
