@@ -1,7 +1,7 @@
 //! What admin publishes down the access feed: roles, tenants, orders to breakers.
 //!
-//! Of a tenant's role only permissions that are a tenant's in this version are published: one that became the platform's since
-//! it was put into the role must not open the platform.
+//! Of a tenant's role no permission is published that is the platform's in this version: one that became so since it was put into
+//! the role must not open the platform. What no method of ours asks for is published, since services behind the gateway may.
 
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ fn gone(fact: &Fact) -> Option<String> {
 
 fn of_tenant(catalogue: &Catalogue, role: &Role) -> Vec<String> {
     let permissions = role.permissions.iter();
-    let of_tenant = permissions.filter(|p| catalogue.scope(p) == Some(Scope::Tenant));
+    let of_tenant = permissions.filter(|p| catalogue.scope(p) != Some(Scope::Platform));
     of_tenant.cloned().collect()
 }
 
@@ -140,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn watchers_hear_of_permissions_of_a_tenant_only() {
+    fn watchers_never_hear_that_a_tenants_role_holds_what_is_the_platforms() {
         let catalogue = Catalogue::new(&Table::compiled_in());
-        let stored = role(&["breakers.reset", "tokens.revoke_all", "users.read", "was.once"]);
+        let stored = role(&["breakers.reset", "tokens.revoke_all", "users.read", "shipments.read"]);
         let resource = told(&catalogue, &Fact::Role(stored)).unwrap();
         let Some(pb::resource::Kind::Role(grant)) = resource.kind else {
             panic!("a role is told as one");
         };
-        assert_eq!(grant.permissions, ["users.read"]);
+        assert_eq!(grant.permissions, ["users.read", "shipments.read"]);
         assert_eq!(
             (grant.tenant.as_str(), grant.name.as_str(), grant.all_of),
             ("acme", "editor", 0)

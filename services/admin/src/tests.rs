@@ -2,6 +2,7 @@
 
 mod book;
 mod catalogue;
+mod foreign;
 mod grants;
 mod ingest;
 mod operations;

@@ -193,14 +193,24 @@ async fn a_tenants_role_holds_permissions_of_a_tenant_only() {
     let all = caller("default", &["admin", "operator"]);
     let wish = draft(
         "boss",
-        &["users.read", "breakers.reset", "no.such", "tokens.revoke_all"],
+        &["users.read", "breakers.reset", "users.fly", "tokens.revoke_all"],
     );
     let error = world.admin.role_create(&all, wish).await.unwrap_err();
     assert_eq!(error.reason(), Reason::InvalidField);
     let problems: Vec<_> = error.violations().iter().map(|(f, p)| format!("{f}: {p}")).collect();
     assert_eq!(problems.len(), 3, "each is named: {problems:?}");
     world.role("boss", &["users.read"]).await;
-    for name in ["breakers.read", "no.such", "", "USERS.READ"] {
+    for name in [
+        "breakers.read",
+        "users.fly",
+        "breakers.x.y",
+        "",
+        "USERS.READ",
+        "shipments",
+        "shipments.",
+        ".read",
+        "a.*",
+    ] {
         let answer = world.update(&all, "boss", permissions(&["users.read", name])).await;
         assert_eq!(reason(answer), Reason::InvalidField, "{name}");
     }
