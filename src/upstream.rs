@@ -38,10 +38,11 @@ mod tests;
 mod tls;
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task,
@@ -68,6 +69,20 @@ use crate::{
     settings::Resilience,
     telemetry::Metrics,
 };
+
+/// A name that lives as long as the process: names of upstreams come from the settings, so there are few, and their metrics keep
+/// them anyway.
+#[must_use]
+pub fn intern(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(name.into());
+    names.insert(name);
+    name
+}
 
 /// A service somewhere else. Cheap to clone; takes gRPC requests as HTTP/2 messages and never fails but with a gRPC status.
 #[derive(Clone)]

@@ -42,6 +42,8 @@ pub struct Upstream {
     pub tls: Option<Tls>,
     /// Where its descriptors come from.
     pub descriptors: Descriptors,
+    /// Services of its descriptors that it serves, by full name; all of them where empty.
+    pub services: BTreeSet<String>,
     /// Services (`pkg.Service`) and methods (`pkg.Service/Method`) that may be public if their descriptors say so.
     pub public: BTreeSet<String>,
     /// Whether new descriptors may ask less of callers than the ones in force.
@@ -159,6 +161,20 @@ impl Routes {
             let tls = tls.flatten().map(PathBuf::as_path);
             tls.chain(descriptors)
         })
+    }
+}
+
+impl Upstream {
+    /// Whether it serves a service that its descriptors have.
+    #[must_use]
+    pub fn serves(&self, service: &str) -> bool {
+        self.services.is_empty() || self.services.contains(service)
+    }
+
+    /// Whether a method may be public if its descriptor says so.
+    #[must_use]
+    pub fn consents(&self, service: &str, method: &str) -> bool {
+        self.public.contains(service) || self.public.contains(&format!("{service}/{method}"))
     }
 }
 

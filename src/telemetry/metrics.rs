@@ -62,6 +62,10 @@ pub struct Metrics {
     pub outbox_pending: IntGaugeVec,
     /// `connections_open`.
     pub connections: IntGauge,
+    /// `routes_reloads_total{outcome}`: `applied`, `unchanged` or `refused`.
+    pub route_reloads: IntCounterVec,
+    /// `routes_last_reload_successful`: 0 while the routes in force are older than what the file or a service says.
+    pub route_reload_good: IntGauge,
 }
 
 impl Metrics {
@@ -133,6 +137,19 @@ impl Metrics {
                 "audit_outbox_pending",
                 "Audit records that wait to be delivered.",
                 &["service"],
+            ),
+            route_reloads: counters(
+                r,
+                "routes_reloads_total",
+                "Times that the routes of other services were read.",
+                &["outcome"],
+            ),
+            route_reload_good: add(
+                r,
+                IntGauge::new(
+                    "routes_last_reload_successful",
+                    "Whether the routes that were last read are in force.",
+                ),
             ),
             connections: add(r, IntGauge::new("connections_open", "Connections of callers.")),
             before_scrape: Mutex::default(),

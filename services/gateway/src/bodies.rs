@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::routes::Route;
 use http::{Extensions, HeaderMap, header};
 use logicore::access::Principal;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,9 +32,10 @@ impl Bounds {
 
     /// Longest message of a request.
     pub(crate) fn longest(&self, extensions: &Extensions) -> usize {
+        let of_route = extensions.get::<Arc<Route>>().and_then(|route| route.max_message);
         match extensions.get::<Arc<Principal>>() {
-            Some(_) => self.message_bytes,
-            None => self.message_bytes.min(STRANGER),
+            Some(_) => of_route.unwrap_or(self.message_bytes),
+            None => of_route.unwrap_or_else(|| self.message_bytes.min(STRANGER)),
         }
     }
 

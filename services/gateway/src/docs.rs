@@ -22,11 +22,9 @@ const STYLE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/swagger-ui.css.gz
 /// What every page takes.
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
-/// The pages, made once at start.
-#[derive(Clone, Debug)]
-pub struct Pages {
-    openapi: Page,
-}
+/// The pages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pages;
 
 /// One page.
 #[derive(Clone, Debug)]
@@ -37,23 +35,11 @@ struct Page {
 }
 
 impl Pages {
-    /// Pages around an OpenAPI document.
+    /// The answer to a request for a page; `None` where the path is no page. `openapi` gives the OpenAPI document (JSON).
     #[must_use]
-    pub fn new(openapi: Vec<u8>) -> Self {
-        Self {
-            openapi: Page {
-                bytes: openapi.into(),
-                content_type: "application/json",
-                gzip: false,
-            },
-        }
-    }
-
-    /// The answer to a request for a page; `None` where the path is no page.
-    #[must_use]
-    pub fn answer(&self, request: &Parts) -> Option<Response<Body>> {
+    pub fn answer(self, request: &Parts, openapi: impl FnOnce() -> Bytes) -> Option<Response<Body>> {
         let root = request.uri.path() == "/";
-        let page = self.page(request.uri.path());
+        let page = Self::page(request.uri.path(), openapi);
         if page.is_none() && !root {
             return None;
         }
@@ -72,9 +58,15 @@ impl Pages {
         })
     }
 
-    fn page(&self, path: &str) -> Option<Page> {
+    fn page(path: &str, openapi: impl FnOnce() -> Bytes) -> Option<Page> {
         let (bytes, content_type, gzip) = match path {
-            "/openapi.json" => return Some(self.openapi.clone()),
+            "/openapi.json" => {
+                return Some(Page {
+                    bytes: openapi(),
+                    content_type: "application/json",
+                    gzip: false,
+                });
+            }
             "/docs" | "/docs/" => (
                 &include_bytes!("docs/index.html")[..],
                 "text/html; charset=utf-8",
@@ -176,7 +168,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Pages::new(b"{}".to_vec()).answer(&request.body(()).unwrap().into_parts().0)
+        Pages.answer(&request.body(()).unwrap().into_parts().0, || Bytes::from_static(b"{}"))
     }
 
     #[test]
@@ -245,7 +237,7 @@ mod tests {
             assert!(get(path, &[]).is_none(), "{path}");
         }
         let parts = Request::post("/docs").body(()).unwrap().into_parts().0;
-        let answer = Pages::new(Vec::new()).answer(&parts).unwrap();
+        let answer = Pages.answer(&parts, Bytes::new).unwrap();
         assert_eq!(
             (answer.status(), &answer.headers()["allow"]),
             (StatusCode::METHOD_NOT_ALLOWED, &HeaderValue::from_static(ALLOW))

@@ -3,6 +3,7 @@
 //! The body is watched on its way: what is wrong with it is the caller's fault, so the upstream's call is dropped without a word,
 //! which no breaker counts, and the caller is told.
 
+mod caller;
 mod intake;
 
 use std::{
@@ -21,11 +22,7 @@ use logicore::{
 use tonic::{body::Body, service::Routes};
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
-use crate::{
-    bodies::Bounds,
-    front::Answer,
-    routes::{Route, Target},
-};
+use crate::{bodies::Bounds, front::Answer, routes::Route};
 
 /// Hands requests on.
 #[derive(Clone, Debug)]
@@ -61,10 +58,13 @@ impl Service<Request<Body>> for Forward {
         };
         let (parts, body) = request.into_parts();
         let (body, wrong) = intake::watch(body, self.bounds.longest(&parts.extensions));
-        let request = Request::from_parts(parts, body);
-        let call = match &route.target {
-            Target::Upstream(upstream) => Either::Left(upstream.clone().call(request)),
-            Target::Own => Either::Right(GrpcService::clone(&self.own).oneshot(request)),
+        let mut request = Request::from_parts(parts, body);
+        if route.target.is_foreign() {
+            caller::tell(&mut request);
+        }
+        let call = match route.target.choose(request.headers()) {
+            Some(upstream) => Either::Left(upstream.clone().call(request)),
+            None => Either::Right(GrpcService::clone(&self.own).oneshot(request)),
         };
         Box::pin(async move {
             // The call first: an answer that is there is an answer, whatever else the caller still sends.

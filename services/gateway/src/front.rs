@@ -20,9 +20,10 @@ use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 use crate::{
     docs::Pages,
     documents::Documents,
+    live::{Current, Live},
     protocol::{self, Protocol},
     proxies::Proxies,
-    routes::{Route, Table},
+    routes::Route,
 };
 
 pub(crate) use grpc::web;
@@ -40,7 +41,7 @@ struct Front(Arc<Inner>);
 /// What a front chooses from.
 pub(crate) struct Inner {
     pub(crate) proxies: Proxies,
-    pub(crate) table: Arc<Table>,
+    pub(crate) live: Current,
     pub(crate) stack: GrpcService,
     /// The stack behind gRPC-Web; see [`web`].
     pub(crate) web: GrpcService,
@@ -60,28 +61,32 @@ impl Service<Request<Body>> for Front {
 
     fn call(&mut self, mut request: Request<Body>) -> Answer {
         let inner = &*self.0;
+        let live = inner.live.load();
         inner.proxies.resolve(&mut request);
         match protocol::of(&request) {
             native @ Protocol::Grpc => {
-                grpc::mark(&inner.table, &mut request, native);
+                grpc::mark(&live.table, &mut request, native);
                 Box::pin(inner.stack.clone().oneshot(request))
             }
             web @ Protocol::GrpcWeb => {
-                grpc::mark(&inner.table, &mut request, web);
+                grpc::mark(&live.table, &mut request, web);
                 Box::pin(inner.web.clone().oneshot(request))
             }
-            Protocol::Rest => inner.http(request),
+            Protocol::Rest => inner.http(&live, request),
         }
     }
 }
 
 impl Inner {
-    fn http(&self, request: Request<Body>) -> Answer {
+    fn http(&self, live: &Live, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
-        let document = self.documents.answer(&parts).or_else(|| self.pages.answer(&parts));
+        let document = self
+            .documents
+            .answer(&parts)
+            .or_else(|| self.pages.answer(&parts, || live.openapi()));
         match document {
             Some(answer) => Box::pin(std::future::ready(Ok(answer))),
-            None => rest::call(&self.table, self.stack.clone(), Request::from_parts(parts, body)),
+            None => rest::call(&live.table, self.stack.clone(), Request::from_parts(parts, body)),
         }
     }
 }

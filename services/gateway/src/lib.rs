@@ -5,6 +5,7 @@
 //! | [`http_rules`] | host names, CORS, security headers: what HTTP asks of every answer |
 //! | `front` | which protocol a request speaks, and which method it means |
 //! | `proxies` | who calls, where proxies stand in front |
+//! | `live` | what is served now, read again while calls run |
 //! | `routes` | every public method: its policy, where it goes, its counters |
 //! | `stack` | the way in, composed in one function |
 //! | `bodies` | how much is taken from whom |
@@ -21,6 +22,7 @@ mod forward;
 mod front;
 pub mod http_rules;
 mod limits;
+mod live;
 mod observe;
 pub mod openapi;
 mod own;
@@ -28,58 +30,82 @@ mod protocol;
 mod proxies;
 pub mod rest;
 mod routes;
+mod shown;
 mod stack;
 mod transcode;
 
 use std::sync::Arc;
 
-use logicore::{Context, Error, api, policy, server::HttpService};
+use arc_swap::ArcSwap;
+use logicore::{Context, Error, api, server::HttpService};
 use prost_reflect::DescriptorPool;
 
-use crate::{front::Inner, proxies::Proxies};
+use crate::{
+    front::Inner,
+    live::{Current, Live, Reloader, State, Upstreams},
+    proxies::Proxies,
+};
 
 /// The gateway as one HTTP service, ready to be served on the port that callers see.
 ///
 /// # Errors
-/// When a descriptor or a REST binding cannot be served: a defect of the build.
-pub fn start(ctx: &Context) -> Result<HttpService, Error> {
-    let pool = public_pool()?;
-    let table = Arc::new(routes::Table::new(ctx, &pool).map_err(Error::internal)?);
-    let own = own::services(ctx)?;
+/// When the routes of other services are not good, or a descriptor of ours cannot be served, which is a defect of the build.
+pub async fn start(ctx: &Context) -> Result<HttpService, Error> {
+    let (live, state) = live(ctx).await?;
+    let own = own::services(ctx, &live, state);
     // One for all: the documents are no way around it.
     let by_address = limits::LimitLayer::new(ctx, limits::By::Address);
-    let stack = stack::stack(ctx, &table, own, by_address.clone());
-    let pages = docs::Pages::new(openapi::openapi(
-        table.rest(),
-        |path| table.get(path).map(|route| Arc::clone(&route.method)),
-        &ctx.settings.public_url,
-    ));
+    let stack = stack::stack(ctx, own, by_address.clone());
     let documents = documents::Documents::new(ctx, by_address);
-    attach_breakers(ctx);
+    attach_breakers(ctx, &live);
     let front = front::front(Inner {
         proxies: Proxies::new(&ctx.settings.trusted_proxies),
         web: front::web(stack.clone()),
-        table,
+        live,
         stack,
         documents,
-        pages,
+        pages: docs::Pages,
     });
     Ok(http_rules::wrap(&ctx.settings, front))
+}
+
+/// What is served from now on, and what came of reading the routes of other services.
+async fn live(ctx: &Context) -> Result<(Current, Arc<ArcSwap<State>>), Error> {
+    let pool = public_pool()?;
+    let live = Current::new(Live::own(ctx, &pool).map_err(Error::internal)?);
+    let Some(path) = ctx.settings.routes.clone() else {
+        return Ok((live, Arc::default()));
+    };
+    let mut reloader = Reloader::new(ctx, pool, path, live.clone());
+    reloader.begin().await?;
+    let state = reloader.state();
+    ctx.tasks.spawn(reloader.watch());
+    Ok((live, state))
 }
 
 /// The OpenAPI document (JSON) of everything that is routed.
 ///
 /// # Errors
-/// When the descriptors cannot be read: a defect of the build.
-pub fn openapi_document(public_url: &str) -> Result<Vec<u8>, Error> {
-    let pool = public_pool()?;
-    let routes = rest::Routes::build(&pool).map_err(Error::internal)?;
-    let policies = policy::Table::from_pool(&pool);
-    Ok(openapi::openapi(
-        &routes,
-        |path| policies.get(path).cloned(),
-        public_url,
-    ))
+/// As [`start`].
+pub async fn openapi_document(ctx: &Context) -> Result<Vec<u8>, Error> {
+    Ok(read(ctx).await?.load().openapi().to_vec())
+}
+
+/// Everything that is routed, as a table for people: method, REST path, access, idempotency, upstream.
+///
+/// # Errors
+/// As [`start`].
+pub async fn routes_table(ctx: &Context) -> Result<String, Error> {
+    Ok(shown::table(&read(ctx).await?.load()))
+}
+
+/// What would be served: read once.
+async fn read(ctx: &Context) -> Result<Current, Error> {
+    let (live, state) = live(ctx).await?;
+    for note in &state.load().notes {
+        tracing::warn!("{note}");
+    }
+    Ok(live)
 }
 
 fn public_pool() -> Result<DescriptorPool, Error> {
@@ -87,12 +113,12 @@ fn public_pool() -> Result<DescriptorPool, Error> {
 }
 
 /// Operators see this gateway's breakers, and reset them.
-fn attach_breakers(ctx: &Context) {
-    let neighbours = ctx.neighbours.clone();
-    ctx.access.report_breakers(move || neighbours.breakers());
-    let neighbours = ctx.neighbours.clone();
+fn attach_breakers(ctx: &Context, live: &Current) {
+    let upstreams = Upstreams::new(ctx, live);
+    let reported = upstreams.clone();
+    ctx.access.report_breakers(move || reported.breakers());
     ctx.access.on_breaker_reset(move |name| {
-        for upstream in neighbours.all() {
+        for upstream in upstreams.all() {
             upstream.reset_breaker(name);
         }
     });

@@ -15,7 +15,7 @@ use std::{
 };
 
 use http::{Method, Request, Response, Uri};
-use logicore::{error::code_name, layer::body, server::PeerAddr, telemetry::RequestMetrics};
+use logicore::{Context as Process, error::code_name, layer::body, server::PeerAddr, telemetry::RequestMetrics};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tonic::{Code, body::Body};
@@ -24,7 +24,7 @@ use tracing::Span;
 
 use crate::{
     protocol::Protocol,
-    routes::{Route, Table},
+    routes::{Counters, Route},
 };
 
 const ACCESS: &str = "logicore_gateway::access";
@@ -33,11 +33,11 @@ const LONGEST_PATH: usize = 200;
 
 /// Counts requests.
 #[derive(Clone, Debug)]
-pub(crate) struct ObserveLayer(Arc<Table>);
+pub(crate) struct ObserveLayer(Arc<Counters>);
 
 impl ObserveLayer {
-    pub(crate) fn new(table: &Arc<Table>) -> Self {
-        Self(Arc::clone(table))
+    pub(crate) fn new(process: &Process) -> Self {
+        Self(Arc::new(Counters::unknown(&process.metrics)))
     }
 }
 
@@ -46,7 +46,7 @@ impl<S> Layer<S> for ObserveLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         Observe {
-            table: Arc::clone(&self.0),
+            unknown: Arc::clone(&self.0),
             inner,
         }
     }
@@ -55,7 +55,8 @@ impl<S> Layer<S> for ObserveLayer {
 /// A service whose requests are counted.
 #[derive(Clone, Debug)]
 pub(crate) struct Observe<S> {
-    table: Arc<Table>,
+    /// Counters of requests that mean no method.
+    unknown: Arc<Counters>,
     inner: S,
 }
 
@@ -77,7 +78,7 @@ where
         let route = extensions.get::<Arc<Route>>();
         let counters = match route {
             Some(route) => route.counters(protocol),
-            None => self.table.unknown(protocol),
+            None => self.unknown.of(protocol),
         };
         let seen = Seen {
             counters: counters.clone(),

@@ -1,27 +1,23 @@
 //! What the gateway answers by itself: its state, gRPC health, reflection.
 
 mod health;
+mod reflection;
 mod state;
 
-use logicore::{
-    Context, Error,
-    api::{PUBLIC_DESCRIPTORS, mesh::gateway_service_server::GatewayServiceServer},
-};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use logicore::{Context, api::mesh::gateway_service_server::GatewayServiceServer};
 use tonic::service::Routes;
 
-/// The gateway's own services.
-///
-/// # Errors
-/// When the descriptors cannot be read: a defect of the build.
-pub(crate) fn services(ctx: &Context) -> Result<Routes, Error> {
-    // Only public files are registered: reflection serves whole files, so an internal service is in none of them.
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(PUBLIC_DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    Ok(Routes::new(GatewayServiceServer::new(state::State::new(ctx)))
+use crate::live::{Current, State, Upstreams};
+use reflection::Reflection;
+
+/// The gateway's own services. `routes`: what came of reading the routes of other services.
+pub(crate) fn services(ctx: &Context, live: &Current, routes: Arc<ArcSwap<State>>) -> Routes {
+    let state = state::State::new(ctx, Upstreams::new(ctx, live), routes);
+    Routes::new(GatewayServiceServer::new(state))
         .add_service(health::service(ctx))
-        .add_service(reflection().build_v1().map_err(Error::internal)?)
-        .add_service(reflection().build_v1alpha().map_err(Error::internal)?))
+        .add_service(Reflection::v1(live))
+        .add_service(Reflection::v1alpha(live))
 }

@@ -1,27 +1,33 @@
 //! Every method that callers may reach, by its gRPC path, with all that a request for it needs: found once, carried along.
 //!
-//! The table is built from the public descriptors alone, so an internal method has no place in it and cannot be reached.
+//! | module | owns |
+//! |---|---|
+//! | `foreign` | methods of other people's services: what their callers need, and who must agree to it |
+//! | `target` | where a call goes, shares of traffic included |
+//! | `counters` | counters by protocol |
+//!
+//! LogiCore's own methods come from the public descriptors alone, so an internal method has no place in the table and cannot be
+//! reached.
+
+mod counters;
+pub(crate) mod foreign;
+mod target;
 
 use std::{collections::HashMap, sync::Arc};
 
 use logicore::{
     Context,
     policy::{self, Access, FeedStale, Method},
-    telemetry::{RequestMetrics, Requests},
-    upstream::Upstream,
+    telemetry::RequestMetrics,
 };
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 
-use crate::{protocol::Protocol, rest};
-
-/// Where a method is served.
-#[derive(Clone, Debug)]
-pub(crate) enum Target {
-    /// By another service.
-    Upstream(Upstream),
-    /// By the gateway itself.
-    Own,
-}
+use crate::{
+    protocol::Protocol,
+    rest::{self, Unroutable},
+};
+pub(crate) use counters::Counters;
+pub(crate) use target::{Share, Target};
 
 /// What balancers and Kubernetes ask.
 const PROBES: [&str; 3] = [
@@ -30,11 +36,21 @@ const PROBES: [&str; 3] = [
     "/logicore.mesh.v1.GatewayService/GetReadiness",
 ];
 
+/// What the gateway itself answers over HTTP, before any route is looked for.
+const RESERVED: [&str; 5] = ["/metrics", "/docs", "/openapi.json", "/.well-known", "/"];
+
 /// A method and its way.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) method: Arc<Method>,
+    /// Its messages, for whoever has to read them.
+    #[expect(dead_code, reason = "Connect will read messages by it")]
+    pub(crate) descriptor: MethodDescriptor,
     pub(crate) target: Target,
+    /// Name of the upstream that owns the service; none for LogiCore's own.
+    pub(crate) owner: Option<&'static str>,
+    /// Longest message of a request, where it differs from the gateway's.
+    pub(crate) max_message: Option<usize>,
     /// Asked every few seconds by whoever sends traffic here: not counted against an address that other callers share.
     pub(crate) is_probe: bool,
     counters: Counters,
@@ -48,11 +64,10 @@ impl Route {
 }
 
 /// The routes of a gateway.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Table {
     methods: HashMap<Arc<str>, Arc<Route>>,
     rest: rest::Routes,
-    unknown: Counters,
 }
 
 impl Table {
@@ -61,23 +76,71 @@ impl Table {
     /// # Errors
     /// A sentence that names what cannot be routed.
     pub(crate) fn new(ctx: &Context, pool: &DescriptorPool) -> Result<Self, String> {
-        let requests = &ctx.metrics.requests;
-        let mut methods = HashMap::new();
-        let ours = policy::Table::from_pool(pool);
-        for method in ours.iter().cloned().chain(built_in()?) {
-            let route = Route {
-                target: target(ctx, &method)?,
-                is_probe: PROBES.contains(&&*method.path),
-                counters: Counters::new(requests, &method.service, &method.name),
-                method: Arc::clone(&method),
-            };
-            methods.insert(Arc::clone(&method.path), Arc::new(route));
+        let mut table = Self::default();
+        for method in policy::Table::from_pool(pool).iter() {
+            table.own(ctx, pool, Arc::clone(method))?;
         }
-        Ok(Self {
-            methods,
-            rest: rest::Routes::build(pool)?,
-            unknown: Counters::new(requests, "unknown", "unknown"),
-        })
+        table.rest.add(pool, |_| true)?;
+        for set in built_in() {
+            let pool = DescriptorPool::decode(set).map_err(|e| e.to_string())?;
+            // Health and reflection: anyone may ask, and their protos, which are not ours, cannot say so.
+            for method in policy::Table::from_pool(&pool).iter() {
+                let open = Method {
+                    access: Access::Public,
+                    feed_stale: FeedStale::Serve,
+                    ..Method::clone(method)
+                };
+                table.own(ctx, &pool, Arc::new(open))?;
+            }
+        }
+        Ok(table)
+    }
+
+    fn own(&mut self, ctx: &Context, pool: &DescriptorPool, method: Arc<Method>) -> Result<(), String> {
+        let counters = Counters::new(&ctx.metrics, &method);
+        counters.begin();
+        self.insert(Route {
+            descriptor: descriptor(pool, &method)?,
+            target: Target::own(ctx, &method)?,
+            owner: None,
+            max_message: None,
+            is_probe: PROBES.contains(&&*method.path),
+            counters,
+            method,
+        });
+        Ok(())
+    }
+
+    /// Adds the methods of other people's services.
+    ///
+    /// # Errors
+    /// A sentence for each thing that cannot be routed.
+    pub(crate) fn add(&mut self, ctx: &Context, services: &[foreign::Service<'_>]) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        for service in services {
+            for method in &service.methods {
+                self.insert(Route {
+                    descriptor: method.descriptor.clone(),
+                    target: service.target(services, &method.policy.path),
+                    owner: Some(service.upstream.name()),
+                    max_message: method.max_message,
+                    is_probe: false,
+                    counters: Counters::new(&ctx.metrics, &method.policy),
+                    method: Arc::clone(&method.policy),
+                });
+            }
+        }
+        for pool in foreign::pools(services) {
+            let served = |name: &str| services.iter().any(|s| s.owns(name) && *s.pool == *pool);
+            let added = self.rest.add(pool, served);
+            problems.extend(added.err().map(|why| told(&why, services)));
+        }
+        problems.extend(self.shadowed());
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn insert(&mut self, route: Route) {
+        self.methods.insert(Arc::clone(&route.method.path), Arc::new(route));
     }
 
     /// The method of a gRPC path.
@@ -85,61 +148,70 @@ impl Table {
         self.methods.get(path)
     }
 
+    /// Every method, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.methods.values()
+    }
+
     /// Routes of REST.
     pub(crate) fn rest(&self) -> &rest::Routes {
         &self.rest
     }
 
-    /// The counters of requests that mean no method.
-    pub(crate) fn unknown(&self, protocol: Protocol) -> &RequestMetrics {
-        self.unknown.of(protocol)
+    /// Bindings of other people's services that no request could ever reach.
+    fn shadowed(&self) -> Vec<String> {
+        let foreign = self.rest.bindings().iter().filter(|b| {
+            let route = self.methods.get(&b.method_path);
+            route.is_some_and(|r| r.owner.is_some())
+        });
+        let reserved = |text: &str| {
+            RESERVED.iter().any(|r| {
+                let rest = text.strip_prefix(r);
+                rest.is_some_and(|rest| rest.is_empty() || (*r != "/" && rest.starts_with('/')))
+            })
+        };
+        foreign
+            .filter(|b| reserved(&b.text))
+            .map(|b| format!("{b}: the gateway itself answers this path"))
+            .collect()
     }
 }
 
-/// Counters by protocol, with their labels resolved.
-#[derive(Debug)]
-struct Counters([RequestMetrics; Protocol::ALL.len()]);
-
-impl Counters {
-    fn new(requests: &Requests, service: &str, method: &str) -> Self {
-        Self(Protocol::ALL.map(|protocol| requests.handle(service, method, protocol)))
-    }
-
-    fn of(&self, protocol: Protocol) -> &RequestMetrics {
-        &self.0[protocol as usize]
+/// A collision names both services' upstreams.
+fn told(why: &Unroutable, services: &[foreign::Service<'_>]) -> String {
+    let owner = |binding: &rest::Binding| {
+        let service = binding.method.parent_service();
+        let found = services
+            .iter()
+            .find(|s| s.owns(service.full_name()) && *s.pool == *binding.method.parent_pool());
+        found.map_or("logicore", |s| s.upstream.name())
+    };
+    match why {
+        Unroutable::Binding(_) => why.to_string(),
+        Unroutable::Collision { new, taken } => {
+            format!(
+                "{new} (upstream {}) collides with {taken} (upstream {})",
+                owner(new),
+                owner(taken)
+            )
+        }
     }
 }
 
-fn target(ctx: &Context, method: &Method) -> Result<Target, String> {
-    let neighbours = &ctx.neighbours;
-    Ok(match method.service.split('.').collect::<Vec<_>>()[..] {
-        ["logicore", "auth", ..] => Target::Upstream(neighbours.auth.clone()),
-        ["logicore", "user", ..] => Target::Upstream(neighbours.user.clone()),
-        ["logicore", "admin", ..] => Target::Upstream(neighbours.admin.clone()),
-        ["logicore", "mesh", ..] | ["grpc", ..] => Target::Own,
-        _ => return Err(format!("nobody serves {}", method.path)),
-    })
+fn descriptor(pool: &DescriptorPool, method: &Method) -> Result<MethodDescriptor, String> {
+    let service = pool.get_service_by_name(&method.service);
+    service
+        .and_then(|s| s.methods().find(|m| m.name() == &*method.name))
+        .ok_or_else(|| format!("{} has no descriptor", method.path))
 }
 
-/// Health and reflection: anyone may ask, and their protos, which are not ours, cannot say so.
-fn built_in() -> Result<Vec<Arc<Method>>, String> {
-    let sets = [
+/// Descriptors of what the gateway serves beside LogiCore's services.
+pub(crate) fn built_in() -> [&'static [u8]; 3] {
+    [
         tonic_health::pb::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-    ];
-    let mut methods = Vec::new();
-    for set in sets {
-        let pool = DescriptorPool::decode(set).map_err(|e| e.to_string())?;
-        for method in policy::Table::from_pool(&pool).iter() {
-            methods.push(Arc::new(Method {
-                access: Access::Public,
-                feed_stale: FeedStale::Serve,
-                ..Method::clone(method)
-            }));
-        }
-    }
-    Ok(methods)
+    ]
 }
 
 #[cfg(test)]

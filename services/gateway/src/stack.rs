@@ -27,12 +27,12 @@ use crate::{
     forward::Forward,
     limits::{self, LimitLayer},
     observe::ObserveLayer,
-    routes::{Route, Table},
+    routes::Route,
     transcode::TranscodeLayer,
 };
 
 /// The stack of the gateway. Its requests carry what the front noted: protocol, and route where there is one.
-pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes, by_address: LimitLayer) -> GrpcService {
+pub(crate) fn stack(ctx: &Context, own: Routes, by_address: LimitLayer) -> GrpcService {
     let message_bytes = ctx.settings.limits.message_bytes;
     let bounds = Bounds::new(message_bytes);
     let stack = ServiceBuilder::new()
@@ -41,7 +41,7 @@ pub(crate) fn stack(ctx: &Context, table: &Arc<Table>, own: Routes, by_address: 
         // From here on there is a span, so that what goes wrong below is found.
         .layer(TraceLayer::gateway(&ctx.settings))
         // Outside of all that may refuse: refusals are counted as well. Inside the span, which the access log speaks in.
-        .layer(ObserveLayer::new(table))
+        .layer(ObserveLayer::new(ctx))
         // Panics and errors of all below become answers.
         .layer(RescueLayer::gateway())
         // Streams end when the process does; inside rescue, which sees how.

@@ -22,6 +22,8 @@ pub(crate) enum Command {
     CheckConfig(Role),
     /// Prints the OpenAPI document.
     OpenApi,
+    /// Prints everything that is routed.
+    Routes,
     /// Makes the first admin.
     Bootstrap {
         /// Login email.
@@ -34,7 +36,7 @@ impl Command {
     pub(crate) fn role(&self) -> Role {
         match self {
             Self::Run(role) | Self::CheckConfig(role) => *role,
-            Self::OpenApi | Self::Bootstrap { .. } => Role::Cli,
+            Self::OpenApi | Self::Routes | Self::Bootstrap { .. } => Role::Cli,
         }
     }
 }
@@ -89,6 +91,10 @@ fn program() -> clap::Command {
                 .arg(role),
         )
         .subcommand(clap::Command::new("openapi").about("Prints the OpenAPI document of the REST API"))
+        .subcommand(
+            clap::Command::new("routes")
+                .about("Prints every method that is routed: REST path, access, idempotency, upstream"),
+        )
 }
 
 fn bootstrap() -> clap::Command {
@@ -142,6 +148,7 @@ fn command(matches: &ArgMatches) -> (Command, &ArgMatches) {
             (Command::CheckConfig(role), inner)
         }
         ("openapi", _) => (Command::OpenApi, inner),
+        ("routes", _) => (Command::Routes, inner),
         (name, _) => (Command::Run(role(name)), inner),
     }
 }

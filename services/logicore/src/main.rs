@@ -18,7 +18,10 @@ use std::{
     process::ExitCode,
 };
 
-use logicore::settings::{Loaded, Problems, Role, Sources};
+use logicore::{
+    Context,
+    settings::{Loaded, Problems, Role, Sources},
+};
 
 use cli::Command;
 
@@ -56,7 +59,10 @@ fn perform(command: &Command, loaded: Loaded) -> ExitCode {
     let done = match command {
         Command::Run(_) => run::run(loaded),
         Command::CheckConfig(_) => check_config::run(&loaded),
-        Command::OpenApi => openapi(&loaded),
+        Command::OpenApi => offline(loaded, async |ctx| logicore_gateway::openapi_document(ctx).await),
+        Command::Routes => offline(loaded, async |ctx| {
+            Ok(logicore_gateway::routes_table(ctx).await?.into_bytes())
+        }),
         Command::Bootstrap { email } => bootstrap::run(loaded, email),
     };
     match done {
@@ -68,9 +74,15 @@ fn perform(command: &Command, loaded: Loaded) -> ExitCode {
     }
 }
 
-fn openapi(loaded: &Loaded) -> anyhow::Result<()> {
-    let document = logicore_gateway::openapi_document(&loaded.settings.public_url)?;
-    say(&document)?;
+/// Prints what a gateway with these settings would say, without being one.
+fn offline(loaded: Loaded, make: impl AsyncFnOnce(&Context) -> Result<Vec<u8>, logicore::Error>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let text = runtime.block_on(async {
+        let (ctx, _) = process::context(loaded.settings);
+        make(&ctx).await
+    })?;
+    runtime.shutdown_background();
+    say(&text)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! What all roles of a process share, made once; and how the roles reach each other.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use logicore::{
     Context,
@@ -31,7 +31,7 @@ pub(crate) fn context(settings: Settings) -> (Context, Inner) {
     let metrics = Metrics::new();
     let policies = Arc::new(policy::Table::compiled_in());
     let identity = Identity::from_settings(&settings, clock.clone());
-    let access = AccessView::new(snapshots(&settings.data_dir));
+    let access = AccessView::new(snapshots(&settings));
     let verifier = Verifier::from_settings(&settings, Arc::clone(&access), clock.clone());
     let mut inner = Inner::default();
     let upstream = |name, addresses| {
@@ -77,7 +77,11 @@ fn addresses(settings: &Settings, peers: &[String], inner: &mut Option<MemoryLis
 }
 
 /// Where the last access snapshots are kept. A gateway runs without, on a file system that it may not write to.
-fn snapshots(data_dir: &Path) -> Option<std::path::PathBuf> {
+fn snapshots(settings: &Settings) -> Option<std::path::PathBuf> {
+    if settings.role == Role::Cli {
+        return None;
+    }
+    let data_dir = &settings.data_dir;
     let mut folder = std::fs::DirBuilder::new();
     folder.recursive(true);
     #[cfg(unix)]

@@ -115,7 +115,7 @@ async fn serve(ctx: &Context, inner: Inner, sockets: Sockets) -> Result<()> {
         servers.spawn(async move { mesh::serve_health(&ctx, listener).await });
     }
     if let Some(listener) = sockets.callers {
-        let gateway = logicore_gateway::start(ctx)?;
+        let gateway = logicore_gateway::start(ctx).await?;
         tracing::info!(
             address = %listener.local_addr()?,
             role = ctx.settings.role.as_str(),

@@ -36,6 +36,8 @@ struct RawUpstream {
     descriptors: String,
     tls: Option<RawTls>,
     #[serde(default)]
+    services: BTreeSet<String>,
+    #[serde(default)]
     public: BTreeSet<String>,
     #[serde(default)]
     allow_weaker: bool,
@@ -184,6 +186,7 @@ impl RawUpstream {
             endpoints: self.endpoints,
             tls: self.tls.map(|tls| tls.checked(folder, &mut at)),
             descriptors,
+            services: self.services,
             public: self.public,
             allow_weaker: self.allow_weaker,
             max_message: at.bytes("max_message", self.max_message),

@@ -1,7 +1,8 @@
 //! `logicore.mesh.v1.GatewayService`: what a gateway says of itself.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use logicore::{
     Context, Error, Reason, VERSION,
     api::{
@@ -15,6 +16,8 @@ use pb::get_readiness_response::Check;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
+use crate::live::{State as Routes, Upstreams};
+
 /// A producer of the access feed that has been silent for longer is late: it speaks twice a second.
 const LATE: Duration = Duration::from_secs(5);
 /// How long the auth service may take to tell its statistics: the breakers are what is asked for.
@@ -24,13 +27,18 @@ const STATISTICS_IN: Duration = Duration::from_millis(1000);
 #[derive(Debug)]
 pub(super) struct State {
     ctx: Context,
+    upstreams: Upstreams,
+    /// What came of reading the routes of other services.
+    routes: Arc<ArcSwap<Routes>>,
     started: Instant,
 }
 
 impl State {
-    pub(super) fn new(ctx: &Context) -> Self {
+    pub(super) fn new(ctx: &Context, upstreams: Upstreams, routes: Arc<ArcSwap<Routes>>) -> Self {
         Self {
             ctx: ctx.clone(),
+            upstreams,
+            routes,
             started: Instant::now(),
         }
     }
@@ -51,15 +59,30 @@ impl State {
             return refuse("what decides about tokens and permissions has not arrived yet");
         }
         let feeds = self.ctx.access.ages().map(|(producer, age)| feed(producer, age));
-        let upstreams = self.ctx.neighbours.all().map(|upstream| {
-            let open = !upstream.closed();
-            check(
-                format!("upstream/{}", upstream.name()),
-                open.then_some("its circuit breaker is not closed"),
-            )
+        let state = self.routes.load();
+        let upstreams = self.upstreams.all().into_iter().map(|upstream| {
+            let pending = state.pending.iter().any(|(name, _)| name == upstream.name());
+            let problem = match (upstream.closed(), pending) {
+                (false, _) => Some("its circuit breaker is not closed"),
+                (true, true) => Some("its descriptors are not known yet"),
+                (true, false) => None,
+            };
+            check(format!("upstream/{}", upstream.name()), problem)
         });
-        Ok(feeds.into_iter().chain(upstreams).collect())
+        let checks = feeds.into_iter().chain(upstreams);
+        Ok(checks
+            .chain(self.ctx.settings.routes.iter().map(|_| routes(&state)))
+            .collect())
     }
+}
+
+/// Strangers may ask for it, so it names no file of ours; the log does.
+fn routes(state: &Routes) -> Check {
+    let refused = state.problems.first().map(|first| {
+        let first = first.rsplit_once('/').map_or(&**first, |(_, rest)| rest);
+        format!("what was last read is refused and the routes before serve: {first}")
+    });
+    check("routes".to_owned(), refused.as_deref())
 }
 
 fn feed(producer: &str, age: Option<Duration>) -> Check {
@@ -120,7 +143,7 @@ impl GatewayService for State {
                 p95: millis(recent.p95),
                 p99: millis(recent.p99),
             }),
-            breakers: self.ctx.neighbours.breakers(),
+            breakers: self.upstreams.breakers(),
             access_feed_age_seconds: ages
                 .map(|(producer, age)| {
                     (
@@ -142,7 +165,7 @@ impl GatewayService for State {
         // Read after the call, which may have changed them.
         let statistics = auth.get_auth_statistics(request).await;
         Ok(Response::new(pb::GetCircuitBreakerStatusResponse {
-            breakers: self.ctx.neighbours.breakers(),
+            breakers: self.upstreams.breakers(),
             auth: statistics.ok().and_then(|answer| answer.into_inner().statistics),
         }))
     }

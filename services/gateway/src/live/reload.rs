@@ -1,0 +1,361 @@
+//! Reads the routes again: when a file changes, at SIGHUP, and when a service's reflection says something new. A bad configuration is
+//! refused as a whole and told; what was served goes on being served.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use futures_util::future::join_all;
+use logicore::{
+    Context, Error, Reason,
+    mesh::Address,
+    policy,
+    settings::{
+        Problems,
+        routes::{Descriptors, Routes as Settings, Upstream as UpstreamSettings},
+    },
+    upstream::{Trust, Upstream, intern},
+};
+use prost_reflect::DescriptorPool;
+use tokio::time::Instant;
+
+use super::{
+    Current, Live,
+    descriptors::{Fetched, fetch},
+};
+use crate::routes::foreign::Described;
+
+/// How often files are looked at: where a ConfigMap is mounted, no event tells of its change.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often reflection is asked again, and how often while it has not answered yet.
+const REFLECT_EVERY: Duration = Duration::from_secs(30);
+const REFLECT_SOON: Duration = Duration::from_secs(2);
+
+/// What came of reading the routes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    /// Why the last try was refused; empty where it was not.
+    pub(crate) problems: Vec<String>,
+    /// What is denied without having been meant to be.
+    pub(crate) notes: Vec<String>,
+    /// Upstreams whose descriptors are not known yet, and why.
+    pub(crate) pending: Vec<(String, String)>,
+}
+
+/// Outcome of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// New routes serve.
+    Applied,
+    /// They are what they were.
+    Unchanged,
+    /// The old ones go on.
+    Refused,
+}
+
+/// Keeps the routes as the file and the services say.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    ctx: Context,
+    pool: DescriptorPool,
+    path: PathBuf,
+    current: Current,
+    state: Arc<ArcSwap<State>>,
+    /// By the upstream's name: its channel, and its last descriptors.
+    known: HashMap<String, Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    settings: Arc<UpstreamSettings>,
+    upstream: Upstream,
+    fetched: Option<Fetched>,
+}
+
+impl Reloader {
+    pub(crate) fn new(ctx: &Context, pool: DescriptorPool, path: PathBuf, current: Current) -> Self {
+        Self {
+            ctx: ctx.clone(),
+            pool,
+            path,
+            current,
+            state: Arc::default(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Reads everything for the first time. Services whose reflection does not answer are asked again later: they may start after
+    /// the gateway does.
+    ///
+    /// # Errors
+    /// `STATE_FORBIDS` with everything that is wrong.
+    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
+        match self.reload().await {
+            Outcome::Refused => {
+                let problems = self.state.load().problems.join("\n  - ");
+                Err(Error::new(
+                    Reason::StateForbids,
+                    format!("the routes cannot be used:\n  - {problems}"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What came of the last try.
+    pub(crate) fn state(&self) -> Arc<ArcSwap<State>> {
+        Arc::clone(&self.state)
+    }
+
+    /// Reads everything and serves it, if it is good.
+    pub(crate) async fn reload(&mut self) -> Outcome {
+        let result = self.read().await;
+        let outcome = match &result {
+            Ok(outcome) => *outcome,
+            Err(problems) => {
+                for problem in problems {
+                    tracing::error!(problem, "routes refused; those before go on serving");
+                }
+                let state = State {
+                    problems: problems.clone(),
+                    ..State::clone(&self.state.load())
+                };
+                self.state.store(Arc::new(state));
+                Outcome::Refused
+            }
+        };
+        let metrics = &self.ctx.metrics;
+        metrics.route_reloads.with_label_values(&[outcome.as_str()]).inc();
+        metrics.route_reload_good.set(i64::from(outcome != Outcome::Refused));
+        outcome
+    }
+
+    async fn read(&mut self) -> Result<Outcome, Vec<String>> {
+        let settings = Settings::read(&self.path).map_err(|Problems(problems)| problems)?;
+        let mut known = self.channels(&settings)?;
+        let pending = describe(&mut known).await?;
+        if self.unchanged(&settings, &known) {
+            self.told(Vec::clone(&self.state.load().notes), pending);
+            return Ok(Outcome::Unchanged);
+        }
+        let described = known.iter().map(|k| Described {
+            settings: Arc::clone(&k.settings),
+            upstream: k.upstream.clone(),
+            pool: k.fetched.as_ref().map(|f| f.pool.clone()),
+        });
+        let (ctx, pool, described) = (self.ctx.clone(), self.pool.clone(), described.collect());
+        let before = self.current.0.load_full();
+        // A set of thousands of methods takes longer than a request may wait for its thread.
+        let built = tokio::task::spawn_blocking(move || Live::with(&ctx, &pool, settings, described, Some(&before)));
+        let (live, notes) = built.await.map_err(|e| vec![e.to_string()])??;
+        tracing::info!(
+            upstreams = live.upstreams.len(),
+            methods = live.table.iter().filter(|r| r.owner.is_some()).count(),
+            "routes are in force"
+        );
+        for note in &notes {
+            tracing::warn!(note, "a method is not served as its descriptors ask");
+        }
+        self.current.store(live);
+        self.known = known.into_iter().map(|k| (k.settings.name.clone(), k)).collect();
+        self.told(notes, pending);
+        Ok(Outcome::Applied)
+    }
+
+    fn told(&self, notes: Vec<String>, pending: Vec<(String, String)>) {
+        let state = State {
+            problems: Vec::new(),
+            notes,
+            pending,
+        };
+        self.state.store(Arc::new(state));
+    }
+
+    /// The upstreams of the settings: those that stay as they are keep their connections and breakers.
+    fn channels(&self, settings: &Settings) -> Result<Vec<Known>, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut known = Vec::new();
+        for settings in &settings.upstreams {
+            let before = self
+                .known
+                .get(&settings.name)
+                .filter(|k| same_place(&k.settings, settings));
+            let upstream = match before {
+                Some(before) => Ok(before.upstream.clone()),
+                None => channel(&self.ctx, settings),
+            };
+            match upstream {
+                Ok(upstream) => known.push(Known {
+                    settings: Arc::new(settings.clone()),
+                    upstream,
+                    fetched: before.and_then(|k| k.fetched.clone()),
+                }),
+                Err(why) => problems.push(format!("upstream `{}`: {why}", settings.name)),
+            }
+        }
+        if problems.is_empty() { Ok(known) } else { Err(problems) }
+    }
+
+    fn unchanged(&self, settings: &Settings, known: &[Known]) -> bool {
+        let raw = |k: &Known| k.fetched.as_ref().map(|f| f.raw.clone());
+        *settings == self.current.load().settings
+            && known.iter().all(|k| {
+                self.known
+                    .get(&k.settings.name)
+                    .is_some_and(|before| raw(before) == raw(k))
+            })
+    }
+
+    /// Reads again whenever there is a reason to, until the process ends.
+    pub(crate) async fn watch(mut self) {
+        let shutdown = self.ctx.shutdown.clone();
+        let mut asked = hangups();
+        let mut seen = self.stamps();
+        let mut reflected = Instant::now();
+        loop {
+            let looked = tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = asked.next() => false,
+                () = tokio::time::sleep(LOOK_EVERY) => true,
+            };
+            let now = self.stamps();
+            let due = self.reflection_due().is_some_and(|every| reflected.elapsed() >= every);
+            if looked && now == seen && !due {
+                continue;
+            }
+            seen = now;
+            reflected = Instant::now();
+            self.reload().await;
+        }
+    }
+
+    /// How long reflection is left alone; `None` where nothing reflects.
+    fn reflection_due(&self) -> Option<Duration> {
+        let reflects = |u: &Described| u.settings.descriptors == Descriptors::Reflection;
+        if !self.state.load().pending.is_empty() {
+            return Some(REFLECT_SOON);
+        }
+        self.current
+            .load()
+            .upstreams
+            .iter()
+            .any(reflects)
+            .then_some(REFLECT_EVERY)
+    }
+
+    /// What tells a changed file: its time, its length and, where a link was swapped, its number.
+    fn stamps(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
+        let live = self.current.load();
+        let files = std::iter::once(self.path.as_path()).chain(live.settings.files());
+        files.map(stamp).collect()
+    }
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Reads the descriptors of all of them. Returns those whose reflection has not answered yet, and why.
+async fn describe(known: &mut [Known]) -> Result<Vec<(String, String)>, Vec<String>> {
+    let fetches = known.iter().map(|k| fetch(&k.settings, &k.upstream));
+    let results = join_all(fetches).await;
+    let (mut problems, mut pending) = (Vec::new(), Vec::new());
+    for (k, result) in known.iter_mut().zip(results) {
+        let name = &k.settings.name;
+        match (result, &k.settings.descriptors) {
+            (Ok(fetched), _) => k.fetched = Some(fetched),
+            (Err(why), Descriptors::File(_)) => problems.push(format!("upstream `{name}`: {why}")),
+            (Err(why), Descriptors::Reflection) => {
+                if k.fetched.is_none() {
+                    tracing::warn!(upstream = name, why, "not routed yet: its descriptors are not known");
+                    pending.push((name.clone(), why));
+                } else {
+                    tracing::debug!(
+                        upstream = name,
+                        why,
+                        "reflection does not answer; the last descriptors hold"
+                    );
+                }
+            }
+        }
+    }
+    if problems.is_empty() {
+        Ok(pending)
+    } else {
+        Err(problems)
+    }
+}
+
+/// Whether two settings of an upstream mean the same connections, and the same source of descriptors.
+fn same_place(a: &UpstreamSettings, b: &UpstreamSettings) -> bool {
+    (&a.endpoints, &a.tls, a.health_check, &a.descriptors) == (&b.endpoints, &b.tls, b.health_check, &b.descriptors)
+}
+
+fn channel(ctx: &Context, settings: &UpstreamSettings) -> Result<Upstream, String> {
+    let credentials = match &settings.tls {
+        Some(tls) => Some(tls.clone().load().map_err(|e| e.message().to_owned())?),
+        None => None,
+    };
+    let addresses = settings.endpoints.iter().cloned().map(|place| match &credentials {
+        Some(credentials) => Address::Tls(place, Arc::clone(credentials)),
+        None => Address::Tcp(place),
+    });
+    let upstream = Upstream::new(
+        intern(&settings.name),
+        addresses.collect(),
+        Trust::Foreign,
+        Arc::new(policy::Table::default()),
+        &ctx.settings.resilience,
+        Arc::clone(&ctx.metrics),
+    );
+    if let Some(every) = settings.health_check {
+        upstream.check_health(every);
+    }
+    Ok(upstream)
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
+    let file = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(&file);
+    #[cfg(not(unix))]
+    let number = 0;
+    Some((file.modified().ok()?, file.len(), number))
+}
+
+/// Requests to read again.
+struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+fn hangups() -> Hangups {
+    use tokio::signal::unix::{SignalKind, signal};
+    Hangups(signal(SignalKind::hangup()).ok())
+}
+
+#[cfg(not(unix))]
+fn hangups() -> Hangups {
+    Hangups()
+}
+
+impl Hangups {
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
