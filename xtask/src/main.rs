@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod fuzz;
 mod golden;
 mod lint;
 mod report;
@@ -43,6 +44,8 @@ enum Chore {
         #[arg(long)]
         list: bool,
     },
+    /// Fuzzes what callers write and upstreams answer; findings end it and lie under target/fuzz
+    Fuzz(fuzz::Options),
     /// Rewrites the golden files; look at the difference before committing it
     Golden,
     /// The long tests: many rounds of kill -9, property tests with many cases
@@ -61,6 +64,10 @@ enum Bench {
 }
 
 fn main() -> ExitCode {
+    if let Some(compiled) = fuzz::as_rustc() {
+        // rustc has said what is wrong.
+        return compiled.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     match perform(Cli::parse().chore) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -80,6 +87,7 @@ fn perform(chore: Chore) -> anyhow::Result<()> {
             Ok(())
         }
         Chore::Tools { names, .. } => tools::Tools::open()?.ensure(&names),
+        Chore::Fuzz(options) => fuzz::run(&options),
         Chore::Golden => golden::rewrite(),
         Chore::Soak(options) => soak::run(&options),
         Chore::Bench {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
+    fuzz,
     report::Report,
     shell::{self, cargo},
     tools::Tools,
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// Cases of each property test
     #[arg(long, default_value_t = 20_000)]
     cases: u32,
+    /// Seconds of each fuzz target
+    #[arg(long, default_value_t = 600)]
+    fuzz_seconds: u32,
 }
 
 /// Runs the long tests.
@@ -40,6 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     report.step("kill -9 rounds", || {
         tests(&tools, &ROUND_TESTS, (ROUNDS, options.rounds))
     });
+    report.step("fuzz", || fuzz::run(&fuzz::Options::all(options.fuzz_seconds)));
     report.finish()
 }
 

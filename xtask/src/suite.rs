@@ -3,11 +3,14 @@
 use anyhow::Result;
 
 use crate::{
-    lint,
+    fuzz, lint,
     report::Report,
     shell::{cargo, run},
     tools::Tools,
 };
+
+/// How long each target is fuzzed here; `cargo xtask soak` takes longer.
+const FUZZ_SECONDS: u32 = 60;
 
 /// The full suite.
 ///
@@ -19,6 +22,7 @@ pub(crate) fn test() -> Result<()> {
     report.step("tools", || tools.ensure(&[]));
     lint::steps(&mut report, &tools);
     report.step("tests", || tests(&tools));
+    report.step("fuzz", || fuzz::run(&fuzz::Options::all(FUZZ_SECONDS)));
     report.finish()
 }
 
