@@ -9,6 +9,7 @@
 //! | [`token`], [`access`], [`feed`] | who calls, what they may do, and how that knowledge arrives |
 //! | [`layer`] | the middlewares of a request's way in |
 //! | [`upstream`] | a request's way out: retry, breaker, balance, connection |
+//! | [`health`] | `grpc.health.v1`, answered from the state |
 //! | [`mesh`] | how roles of one deployment reach and trust each other |
 //! | [`server`] | listening, TLS, limits, drain |
 //! | [`telemetry`] | logs, traces, metrics |
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod context;
 pub mod error;
 pub mod feed;
+pub mod health;
 pub mod ids;
 pub mod layer;
 pub mod mesh;

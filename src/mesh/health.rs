@@ -3,27 +3,23 @@
 //! It needs no role token, because kubelet has none; it says nothing but serving or not. The service `liveness` is always
 //! SERVING, for liveness probes: a role that waits for its first snapshot must not be restarted for it.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use http::{Method, Request, Response, StatusCode, header};
 use tokio::net::TcpListener;
 use tonic::body::Body;
-use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::{ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use crate::{
     context::Context,
     error::Error,
+    health,
     layer::{GrpcService, drain},
     server::{self, Connections, Phase, Protocols},
     settings::Role,
 };
 
-/// How often readiness is looked at: a probe that comes every few seconds sees no difference to an event.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 const PREFIX: &str = "/grpc.health.v1.Health/";
-/// Name of the service whose health is that the process answers.
-const LIVENESS: &str = "liveness";
 
 /// Puts the health service beside a stack: its paths go to it, all others to the stack.
 pub(super) fn beside(ctx: &Context, stack: GrpcService) -> GrpcService {
@@ -66,33 +62,9 @@ pub async fn serve_health(ctx: &Context, listener: TcpListener) -> Result<(), Er
 }
 
 fn service(ctx: &Context) -> GrpcService {
-    let (reporter, server) = tonic_health::server::health_reporter();
-    ctx.tasks.spawn(report(ctx.clone(), reporter));
-    let server = drain::watch_ends(ctx.lifecycle.clone(), server);
-    BoxCloneSyncService::new(server)
-}
-
-/// Keeps the reported health what it is until the process ends.
-async fn report(ctx: Context, reporter: HealthReporter) {
-    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
-    let mut told = None;
-    loop {
-        let now = if ready(&ctx) {
-            ServingStatus::Serving
-        } else {
-            ServingStatus::NotServing
-        };
-        if told != Some(now) {
-            told = Some(now);
-            for name in names(&ctx) {
-                reporter.set_service_status(name, now).await;
-            }
-        }
-        tokio::select! {
-            () = ctx.shutdown.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
+    let (names, of) = (names(ctx), ctx.clone());
+    let server = health::service(move |name| names.contains(name).then(|| ready(&of)));
+    BoxCloneSyncService::new(drain::watch_ends(ctx.lifecycle.clone(), server))
 }
 
 /// Auth is ready without the roles that admin knows, so that the two never wait for each other.
@@ -101,8 +73,8 @@ fn ready(ctx: &Context) -> bool {
 }
 
 /// The whole process (the empty name), and each service that this role serves.
-fn names(ctx: &Context) -> Vec<String> {
-    let mut names = vec![String::new()];
+fn names(ctx: &Context) -> BTreeSet<String> {
+    let mut names = BTreeSet::from([String::new()]);
     for part in [Role::Auth, Role::User, Role::Admin] {
         if ctx.settings.role.hosts(part) {
             let package = format!("logicore.{}.", part.as_str());
@@ -110,8 +82,6 @@ fn names(ctx: &Context) -> Vec<String> {
             names.extend(services.filter(|s| s.starts_with(&package)));
         }
     }
-    names.sort();
-    names.dedup();
     names
 }
 

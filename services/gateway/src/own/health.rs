@@ -3,57 +3,24 @@
 //! The whole is what readiness is. A service whose breaker is not closed is NOT_SERVING, so that who balances by service can leave
 //! it alone; the whole stays SERVING, since the other services do.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use logicore::{Context, policy, server::Phase, upstream::Upstream};
+use logicore::{Context, health, policy, server::Phase, upstream::Upstream};
 use prost_reflect::DescriptorPool;
-use tonic_health::{
-    ServingStatus,
-    pb::health_server::{Health, HealthServer},
-    server::HealthReporter,
-};
+use tonic_health::pb::health_server::HealthServer;
 
-/// How often the state is looked at: a probe that comes every few seconds sees no difference to an event.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Name of the service whose health is that the process answers, for liveness probes.
-const LIVENESS: &str = "liveness";
-
-/// The health service, kept true until the process ends.
-pub(super) fn service(ctx: &Context) -> HealthServer<impl Health> {
-    let (reporter, server) = tonic_health::server::health_reporter();
-    ctx.tasks.spawn(report(ctx.clone(), reporter));
-    server
-}
-
-async fn report(ctx: Context, reporter: HealthReporter) {
-    reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
-    let services = services(&ctx);
-    let mut told = BTreeMap::new();
-    loop {
-        for (name, upstream) in &services {
-            let now = status(&ctx, upstream.as_ref());
-            if told.insert(name.clone(), now) != Some(now) {
-                reporter.set_service_status(name, now).await;
-            }
-        }
-        tokio::select! {
-            () = ctx.shutdown.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
-        }
-    }
-}
-
-fn status(ctx: &Context, upstream: Option<&Upstream>) -> ServingStatus {
-    let ready = ctx.lifecycle.phase() == Phase::Serving && ctx.access.ready();
-    if ready && upstream.is_none_or(Upstream::closed) {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    }
+/// The health service.
+pub(super) fn service(ctx: &Context) -> HealthServer<health::State> {
+    let (services, ctx) = (services(ctx), ctx.clone());
+    health::service(move |name| {
+        let upstream = services.get(name)?;
+        let ready = ctx.lifecycle.phase() == Phase::Serving && ctx.access.ready();
+        Some(ready && upstream.as_ref().is_none_or(Upstream::closed))
+    })
 }
 
 /// Every public service and where it is; the whole by the empty name.
-fn services(ctx: &Context) -> Vec<(String, Option<Upstream>)> {
+fn services(ctx: &Context) -> BTreeMap<String, Option<Upstream>> {
     let mut found = BTreeMap::from([(String::new(), None)]);
     if let Ok(pool) = DescriptorPool::decode(logicore::api::PUBLIC_DESCRIPTORS) {
         for method in policy::Table::from_pool(&pool).iter() {
@@ -66,5 +33,5 @@ fn services(ctx: &Context) -> Vec<(String, Option<Upstream>)> {
             found.insert(method.service.to_string(), upstream);
         }
     }
-    found.into_iter().collect()
+    found
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use logicore::policy::{Access, Table};
-use logicore_harness::{Layout, System, soon};
+use logicore_harness::{Layout, System};
 use serde_json::{Value, json};
 
 use super::peer::{self, Outcome};
@@ -158,14 +158,11 @@ async fn grpcurl_calls_by_reflection_alone(layout: Layout) -> anyhow::Result<()>
         .call("logicore.mesh.v1.GatewayService/GetReadiness", "", &json!({}))
         .await?;
     assert_eq!(gateway["status"], "ready", "{gateway}");
-    // Health follows readiness by a quarter of a second, more on a busy machine.
-    for asked in [json!({}), json!({"service": "logicore.user.v1.UserService"})] {
-        soon("it is told to serve", async || {
-            let health = grpcurl.call("grpc.health.v1.Health/Check", "", &asked).await?;
-            Ok((health["status"] == "SERVING").then_some(()))
-        })
-        .await?;
-    }
+    let health = grpcurl.call("grpc.health.v1.Health/Check", "", &json!({})).await?;
+    assert_eq!(health["status"], "SERVING");
+    let one = json!({"service": "logicore.user.v1.UserService"});
+    let health = grpcurl.call("grpc.health.v1.Health/Check", "", &one).await?;
+    assert_eq!(health["status"], "SERVING");
     Ok(())
 }
 
