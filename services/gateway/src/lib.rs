@@ -59,7 +59,7 @@ pub async fn start(ctx: &Context) -> Result<HttpService, Error> {
     let documents = documents::Documents::new(ctx, by_address);
     attach_breakers(ctx, &live);
     let front = front::front(Inner {
-        proxies: Proxies::new(&ctx.settings.trusted_proxies),
+        proxies: Proxies::new(&ctx.settings.trusted_proxies, ctx.settings.tls.is_some()),
         web: front::web(stack.clone()),
         live,
         stack,

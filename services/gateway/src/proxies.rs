@@ -1,33 +1,69 @@
-//! Who calls, where proxies stand in front: `X-Forwarded-For`, believed as far as it was written by proxies that the settings name.
+//! Who calls, where proxies stand in front: `X-Forwarded-*`, believed as far as they were written by proxies that the settings name.
 //!
-//! Read from the right: each proxy adds whom it heard from, so the first address that is none of ours is the caller. What stands left of it
+//! What comes from anybody else is taken off, and so are the like of other makers and what `Connection` names: nothing behind believes
+//! or passes on a word about the way here that is not ours. `X-Forwarded-For` is read from the right: each proxy adds whom it heard from, so the first address that is none of ours is the caller. What stands left of it
 //! is the caller's own word.
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderName, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, uri::Authority};
 use ipnet::IpNet;
 use logicore::server::PeerAddr;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// What the names of headers begin with that tell of the way here.
+const FAMILY: &str = "x-forwarded-";
+/// The same in other words.
+const COUSINS: [HeaderName; 4] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+];
+const HTTP: HeaderValue = HeaderValue::from_static("http");
+const HTTPS: HeaderValue = HeaderValue::from_static("https");
+
 /// The proxies that are believed.
 #[derive(Clone, Debug)]
-pub(crate) struct Proxies(Vec<IpNet>);
+pub(crate) struct Proxies {
+    trusted: Vec<IpNet>,
+    /// How callers come who use no proxy.
+    proto: HeaderValue,
+}
 
 impl Proxies {
-    pub(crate) fn new(trusted: &[IpNet]) -> Self {
-        Self(trusted.to_vec())
+    /// `tls`: whether the listener speaks it.
+    pub(crate) fn new(trusted: &[IpNet], tls: bool) -> Self {
+        Self {
+            trusted: trusted.to_vec(),
+            proto: if tls { HTTPS } else { HTTP },
+        }
     }
 
-    /// Puts the caller's address in the place of the proxy's.
+    /// Puts the caller's address in the place of the proxy's, and leaves of the headers about the way here what is known to be so.
     pub(crate) fn resolve<B>(&self, request: &mut Request<B>) {
-        let Some(peer) = request.extensions().get::<PeerAddr>().map(|peer| peer.0) else {
-            return;
-        };
-        if !self.trusts(peer.ip()) {
-            return;
+        strip_named(request.headers_mut());
+        let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0);
+        let trusted = peer.filter(|peer| self.trusts(peer.ip()));
+        if let Some(proxy) = trusted {
+            self.find_caller(request, proxy);
         }
+        let headers = request.headers_mut();
+        let (proto, host) = match trusted {
+            Some(_) => (told_proto(headers), told_host(headers)),
+            None => (None, None),
+        };
+        strip_family(headers);
+        headers.insert(FORWARDED_PROTO, proto.unwrap_or_else(|| self.proto.clone()));
+        if let Some(host) = host {
+            headers.insert(FORWARDED_HOST, host);
+        }
+    }
+
+    fn find_caller<B>(&self, request: &mut Request<B>, peer: SocketAddr) {
         let headers = request.headers().get_all(FORWARDED_FOR).iter().rev();
         let texts = headers.map(|value| value.to_str().unwrap_or_default());
         let mut caller = peer.ip();
@@ -46,8 +82,48 @@ impl Proxies {
 
     fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.trusted.iter().any(|network| network.contains(&address))
     }
+}
+
+/// Takes off what `Connection` names (RFC 9110, 7.6.1): it was meant for us. Before anything of ours is set, which must stay.
+fn strip_named(headers: &mut HeaderMap) {
+    if !headers.contains_key(header::CONNECTION) {
+        return;
+    }
+    let values = headers.get_all(header::CONNECTION).iter();
+    let names: Vec<HeaderName> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+fn strip_family(headers: &mut HeaderMap) {
+    let foreign = |name: &&HeaderName| name.as_str().starts_with(FAMILY) || COUSINS.contains(name);
+    while let Some(name) = headers.keys().find(foreign).cloned() {
+        headers.remove(name);
+    }
+}
+
+/// The protocol as the proxy says it: the last word, since each proxy speaks for whom it heard.
+fn told_proto(headers: &HeaderMap) -> Option<HeaderValue> {
+    let said = headers.get_all(FORWARDED_PROTO).iter().next_back()?.to_str().ok()?;
+    let last = said.rsplit(',').next()?.trim();
+    [HTTP, HTTPS]
+        .into_iter()
+        .find(|known| last.eq_ignore_ascii_case(known.to_str().unwrap_or_default()))
+}
+
+/// The host as the proxy says it, where it is one.
+fn told_host(headers: &HeaderMap) -> Option<HeaderValue> {
+    let said = headers.get_all(FORWARDED_HOST).iter().next_back()?.to_str().ok()?;
+    let last = said.rsplit(',').next()?.trim();
+    let authority = last.parse::<Authority>().ok().filter(|a| !a.as_str().contains('@'))?;
+    HeaderValue::try_from(authority.as_str()).ok()
 }
 
 /// An address as proxies write it: some add a port, some put IPv6 into brackets.
@@ -70,7 +146,7 @@ mod tests {
         for value in forwarded {
             request.headers_mut().append(FORWARDED_FOR, value.parse().unwrap());
         }
-        Proxies::new(&trusted).resolve(&mut request);
+        Proxies::new(&trusted, false).resolve(&mut request);
         request.extensions().get::<PeerAddr>().unwrap().0.ip().to_string()
     }
 
@@ -103,5 +179,81 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_same_proxy() {
         assert_eq!(caller(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+    }
+
+    /// The headers of a request from `peer`, one `name: value` a line, after all is resolved.
+    fn left(peer: &str, tls: bool, headers: &[(&str, &str)]) -> Vec<String> {
+        let mut request = Request::new(());
+        let peer = SocketAddr::new(peer.parse().unwrap(), 5);
+        request.extensions_mut().insert(PeerAddr(peer));
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
+        }
+        Proxies::new(&["10.0.0.0/8".parse().unwrap()], tls).resolve(&mut request);
+        let mut left: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(n, v)| format!("{n}: {}", v.to_str().unwrap()))
+            .collect();
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn a_strangers_word_about_the_way_is_taken_off() {
+        let said = [
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "bank.example"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-user", "admin"),
+            ("forwarded", "for=192.0.2.7;proto=https"),
+            ("x-real-ip", "192.0.2.7"),
+            ("x-original-url", "/admin"),
+            ("accept", "text/plain"),
+        ];
+        assert_eq!(
+            left("192.0.2.1", false, &said),
+            ["accept: text/plain", "x-forwarded-proto: http"]
+        );
+        assert_eq!(left("192.0.2.1", true, &said)[1], "x-forwarded-proto: https");
+    }
+
+    #[test]
+    fn a_proxys_last_word_is_believed_where_it_makes_sense() {
+        let said = |proto: &str, host: &str| {
+            let headers = [
+                ("x-forwarded-proto", proto),
+                ("x-forwarded-host", host),
+                ("x-forwarded-port", "443"),
+                ("forwarded", "for=192.0.2.7"),
+            ];
+            left("10.0.0.1", false, &headers)
+        };
+        let both = ["x-forwarded-host: api.example.com", "x-forwarded-proto: https"];
+        assert_eq!(said("https", "api.example.com"), both);
+        assert_eq!(said("http, HTTPS", "evil.example, api.example.com"), both);
+        for (proto, host) in [
+            ("gopher", "a b"),
+            ("", ""),
+            ("https;", "user@host"),
+            ("https, x", "a/b"),
+        ] {
+            assert_eq!(said(proto, host), ["x-forwarded-proto: http"], "{proto} {host}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_goes_no_further_and_nothing_of_ours_with_it() {
+        let said = [
+            ("connection", "close, X-Private,x-forwarded-proto"),
+            ("connection", "x-other, ,@"),
+            ("x-private", "1"),
+            ("x-other", "2"),
+            ("x-stays", "3"),
+        ];
+        let left = left("192.0.2.1", true, &said);
+        assert_eq!(left[2..], ["x-forwarded-proto: https", "x-stays: 3"], "{left:?}");
     }
 }

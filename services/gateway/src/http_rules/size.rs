@@ -1,10 +1,13 @@
-//! How many headers are taken. The connection reads somewhat more, so that a refusal here is told in the caller's own protocol.
+//! How many headers are taken, by number and by size. The connection reads somewhat more, so that a refusal here is told in the caller's own protocol.
 
 use http::Request;
 use logicore::{Error, Reason, settings::Limits};
 
 /// What each header counts beside its text (RFC 9113, 6.5.2).
 const EACH: usize = 32;
+
+/// Headers that are taken, as many as hyper takes of HTTP/1: each costs a look in every table, however small it is.
+const MOST: usize = 100;
 
 /// The limit.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,10 @@ impl Sizes {
     /// # Errors
     /// `HEADERS_TOO_LARGE`.
     pub(super) fn check<B>(self, request: &Request<B>) -> Result<(), Error> {
+        if request.headers().len() > MOST {
+            let why = format!("the request has more than {MOST} headers");
+            return Err(Error::new(Reason::HeadersTooLarge, why).with("limit", MOST.to_string()));
+        }
         let headers = request.headers().iter();
         let size: usize = headers
             .map(|(name, value)| name.as_str().len() + value.len() + EACH)

@@ -341,4 +341,9 @@ async fn headers_are_counted_together_with_what_each_costs() {
         let answer = send(&settings, with(count, length)).await;
         assert_eq!(answer.status(), status, "{count} of {length}");
     }
+    // Small ones, of which there are too many.
+    settings.limits.header_bytes = 16 << 10;
+    for (count, status) in [(99, StatusCode::OK), (100, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)] {
+        assert_eq!(send(&settings, with(count, 1)).await.status(), status, "{count}");
+    }
 }
