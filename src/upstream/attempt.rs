@@ -1,6 +1,6 @@
 //! One attempt of a call: breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
 
-use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use tonic::{Code, Status, body::Body};
 
 use super::{
@@ -19,7 +19,14 @@ use crate::{
     error::{Error, Reason},
     layer::deadline,
     mesh::ROLE_TOKEN,
+    server::PeerAddr,
 };
+
+/// RFC 9110 (7.6.1) has them as hop by hop beside those that the library names.
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// What an upstream answered.
 pub(super) struct Reply {
@@ -61,31 +68,59 @@ fn request(shared: &Shared, plan: &Plan, parts: &Parts, endpoint: &Endpoint, bod
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     *request.uri_mut() = endpoint.uri(parts.uri.path_and_query().cloned());
-    *request.headers_mut() = headers(shared, plan, &parts.headers);
+    *request.headers_mut() = headers(shared, plan, parts);
     request
 }
 
-fn headers(shared: &Shared, plan: &Plan, from: &HeaderMap) -> HeaderMap {
-    let mut headers = from.clone();
+fn headers(shared: &Shared, plan: &Plan, parts: &Parts) -> HeaderMap {
+    let mut headers = parts.headers.clone();
     for hop in [
         header::CONNECTION,
         header::HOST,
         header::TRANSFER_ENCODING,
         header::UPGRADE,
         header::PROXY_AUTHORIZATION,
+        header::PROXY_AUTHENTICATE,
+        header::TRAILER,
         header::CONTENT_LENGTH,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
     ] {
         headers.remove(hop);
     }
-    headers.insert(header::TE, header::HeaderValue::from_static("trailers"));
-    if let Trust::Mesh(identity) = &shared.trust {
-        headers.insert(ROLE_TOKEN, identity.header());
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    match &shared.trust {
+        Trust::Mesh(identity) => {
+            headers.insert(ROLE_TOKEN, identity.header());
+        }
+        Trust::Foreign => forwarded(parts, &mut headers),
     }
     match plan.remaining() {
         Some(left) => headers.insert(deadline::HEADER, deadline::format(left)),
         None => headers.remove(deadline::HEADER),
     };
     headers
+}
+
+/// Says who asked, and by which name, in the headers that services everywhere read.
+fn forwarded(parts: &Parts, headers: &mut HeaderMap) {
+    let peer = parts
+        .extensions
+        .get::<PeerAddr>()
+        .map(|peer| peer.0.ip().to_canonical());
+    if let Some(caller) = peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
+        headers.insert(FORWARDED_FOR, caller);
+    }
+    // A proxy in front that is believed may have said it.
+    if !headers.contains_key(FORWARDED_HOST) {
+        let authority = parts.uri.authority().map(|a| HeaderValue::try_from(a.as_str()));
+        let host = authority
+            .and_then(Result::ok)
+            .or_else(|| parts.headers.get(header::HOST).cloned());
+        if let Some(host) = host {
+            headers.insert(FORWARDED_HOST, host);
+        }
+    }
 }
 
 async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Judge) -> Result<Reply, Failure> {

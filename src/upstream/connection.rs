@@ -43,9 +43,11 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Servers of others may punish HTTP/2's pings (grpc-go allows one in five minutes); those of TCP they do not even see.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// hyper's 2 and 5 MiB let one slow stream hold too much.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 4 << 20;
+/// What an answer may send before somebody has read it.
+const STREAM_WINDOW: u32 = 512 << 10;
+/// What all of them may: more than those that are on a connection together, or a few callers who do not read would stop the answers to
+/// all the others.
+const CONNECTION_WINDOW: u32 = 64 << 20;
 /// Response heads carry `grpc-status-details-bin`, which grows with what is wrong.
 const HEADER_LIST: u32 = 64 << 10;
 /// Streams that we reset and remember, so that what comes late for them is no error.

@@ -85,6 +85,10 @@ async fn what_belongs_to_a_connection_stays_on_it() {
         "transfer-encoding",
         "upgrade",
         "proxy-authorization",
+        "proxy-authenticate",
+        "proxy-connection",
+        "keep-alive",
+        "trailer",
         "host",
     ];
     let mut request = hop
@@ -113,4 +117,30 @@ async fn what_belongs_to_a_connection_stays_on_it() {
         panic!("a part of the deployment");
     };
     assert_eq!(proofs, [identity.header()], "the proof is our own");
+}
+
+#[tokio::test]
+async fn a_service_of_others_is_told_who_asked_and_by_which_name() {
+    let peer = Peer::start([Reply::Full(Code::Ok)]).await;
+    let ctx = testkit::context(Role::Gateway);
+    let foreign = Upstream::new(
+        "shipments",
+        vec![peer.address()],
+        Trust::Foreign,
+        ctx.policies,
+        &resilience(),
+        ctx.metrics,
+    );
+    let mut called = request(LOGIN);
+    let caller = crate::server::PeerAddr("[::ffff:192.0.2.7]:4711".parse().unwrap());
+    called.extensions_mut().insert(caller);
+    assert_eq!(send(&foreign, called).await.code(), Code::Ok);
+    // A proxy in front that is believed has said it.
+    let proxied = with_header(request(LOGIN), "x-forwarded-host", "api.example.com");
+    assert_eq!(send(&foreign, proxied).await.code(), Code::Ok);
+    let seen = peer.seen();
+    let hosts: Vec<_> = seen.iter().map(|s| s.headers["x-forwarded-host"].clone()).collect();
+    assert_eq!(hosts, ["mesh", "api.example.com"]);
+    assert_eq!(seen[0].headers["x-forwarded-for"], "192.0.2.7");
+    assert!(!seen[0].headers.contains_key("x-logicore-mesh"));
 }
