@@ -1,15 +1,29 @@
 //! Listening: TCP and TLS, limits on connections, HTTP/1.1 and HTTP/2 on one port, drain.
 //!
+//! | module | owns |
+//! |---|---|
+//! | `places` | how many connections there are, of all and of one address |
+//! | `proxy` | the PROXY protocol of balancers in front |
+//! | `tls` | certificate and key |
+//! | `connection` | one connection from its first byte to its last: its protocol, how long it is kept |
+//! | `counted`, `frames`, `traffic` | what goes over it, and what of that is too much or too little |
+//! | `refuse` | telling that there is no place |
+//! | `phase` | where the process stands in its life |
+//!
 //! The loop is our own and not tonic's, because every wait of it must be bounded: a peer that is silent, or that never answers a
 //! GOAWAY, must not keep a process alive (hyper #4170).
 
 mod connection;
 mod counted;
+mod frames;
 mod phase;
+mod places;
+mod proxy;
 mod refuse;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod traffic;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,10 +36,12 @@ use tokio::{
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
+use self::{places::Places, proxy::Networks};
 use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Protocols};
 pub use phase::{Lifecycle, Phase};
+pub use places::network;
 
 /// What a listener serves. The peer's address is in the request's extensions as [`PeerAddr`].
 pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
@@ -66,7 +82,12 @@ pub async fn serve(ctx: &Context, listener: TcpListener, service: HttpService) -
     let front = Arc::new(Front {
         connections: Connections::new(Protocols::Any, &ctx.settings.limits, service).counted(&ctx.metrics),
         tls,
-        places: Arc::new(Semaphore::new(ctx.settings.limits.connections)),
+        places: Places::new(
+            ctx.settings.limits.connections,
+            ctx.settings.limits.connections_per_address,
+        ),
+        balancers: Networks::new(&ctx.settings.proxy_protocol),
+        proxies: Networks::new(&ctx.settings.trusted_proxies),
         refusals: Arc::new(Semaphore::new(refuse::AT_ONCE)),
     });
     ctx.lifecycle.advance(Phase::Serving);
@@ -120,21 +141,33 @@ where
 struct Front {
     connections: Connections,
     tls: Option<Arc<tls::Certificate>>,
-    places: Arc<Semaphore>,
+    places: Places,
+    /// They speak the PROXY protocol.
+    balancers: Networks,
+    /// They bring many callers each.
+    proxies: Networks,
     refusals: Arc<Semaphore>,
 }
 
 impl Front {
-    async fn take(&self, io: TcpStream, address: SocketAddr) {
-        let Ok(_place) = Arc::clone(&self.places).try_acquire_owned() else {
-            // Beyond this many refusals at once, closing is all the politeness there is.
-            if let Ok(_one) = Arc::clone(&self.refusals).try_acquire_owned() {
-                refuse::politely(io, self.tls.is_some()).await;
-            }
-            return;
+    async fn take(&self, mut io: TcpStream, address: SocketAddr) {
+        let Some(_place) = self.places.take() else {
+            return self.refuse("full", io).await;
         };
         if let Err(error) = io.set_nodelay(true) {
             tracing::debug!(%error, "connection without TCP_NODELAY");
+        }
+        let address = match self.caller(&mut io, address).await {
+            Ok(address) => address,
+            Err(error) => {
+                tracing::debug!(%error, %address, "no PROXY header");
+                return self.connections.count_refused("proxy");
+            }
+        };
+        let many = self.proxies.contain(address.ip()) || self.balancers.contain(address.ip());
+        let place = if many { None } else { self.places.take_of(address.ip()) };
+        if place.is_none() && !many {
+            return self.refuse("address", io).await;
         }
         let Some(certificate) = &self.tls else {
             return self.connections.drive(io, Some(address)).await;
@@ -143,6 +176,22 @@ impl Front {
             Ok(Ok(io)) => self.connections.drive(io, Some(address)).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+    }
+
+    /// Who is at the other end, as a balancer says where one is in front.
+    async fn caller(&self, io: &mut TcpStream, peer: SocketAddr) -> std::io::Result<SocketAddr> {
+        if !self.balancers.contain(peer.ip()) {
+            return Ok(peer);
+        }
+        Ok(proxy::header(io).await?.unwrap_or(peer))
+    }
+
+    async fn refuse(&self, why: &str, io: TcpStream) {
+        self.connections.count_refused(why);
+        // Beyond this many refusals at once, closing is all the politeness there is.
+        if let Ok(_one) = Arc::clone(&self.refusals).try_acquire_owned() {
+            refuse::politely(io, self.tls.is_some()).await;
         }
     }
 }

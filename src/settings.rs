@@ -146,6 +146,12 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once of one address (IPv4) or /64 (IPv6) that is no proxy's.
+    pub connections_per_address: usize,
+    /// How long a connection is kept on which nobody asks anything.
+    pub connection_idle: Duration,
+    /// How long a connection takes new requests.
+    pub connection_age: Duration,
     /// Streams at once on one HTTP/2 connection.
     pub streams_per_connection: u32,
     /// Units a minute for each principal.
@@ -232,6 +238,8 @@ pub struct Settings {
     pub allowed_hosts: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks of balancers whose connections begin with a PROXY header.
+    pub proxy_protocol: Vec<IpNet>,
     /// File that says which other services are served; see [`routes`].
     pub routes: Option<PathBuf>,
     /// Tokens.
@@ -270,6 +278,7 @@ impl Settings {
             public_url: "http://localhost:8080".to_owned(),
             allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
+            proxy_protocol: Vec::new(),
             routes: None,
             jwt: Jwt {
                 secret: None,
@@ -297,6 +306,10 @@ impl Settings {
                 message_bytes: 4 << 20,
                 header_bytes: 16 << 10,
                 connections: 10_000,
+                // A quarter: no address takes all the places, and a company behind one address has enough.
+                connections_per_address: 2500,
+                connection_idle: Duration::from_secs(15 * 60),
+                connection_age: Duration::from_secs(3600),
                 streams_per_connection: 256,
                 rate_per_minute: 1000,
                 address_rate_per_minute: 3000,

@@ -3,10 +3,9 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,13 +15,20 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use pin_project_lite::pin_project;
 use prometheus::IntGauge;
+use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::body::Body;
 use tower::{ServiceExt, util::Oneshot};
 
-use super::{HEAD_TIMEOUT, HttpService, PeerAddr, counted::Counted};
+use super::{
+    HEAD_TIMEOUT, HttpService, PeerAddr,
+    counted::Counted,
+    frames::Frames,
+    traffic::{Answer, Traffic},
+};
 use crate::{settings::Limits, telemetry::Metrics};
 
 /// What a message of the usual 4 MiB needs to flow without a pause for every window update.
@@ -48,6 +54,10 @@ const PEER_HEADERS: usize = 8 << 10;
 const LEAST_BUFFER: usize = 8 << 10;
 /// Length of HTTP/2's preface. Until so much has come hyper does not know the protocol, and waits without a limit of its own.
 const PREFACE: usize = 24;
+/// A peer that makes no room for an answer for two of these is gone, or means to make us keep it.
+const TURN: Duration = Duration::from_secs(60);
+/// Share of a connection's age that is added or taken at random, so that connections which came together do not go together.
+const JITTER: f64 = 0.1;
 /// After a drain's end: what a connection gets to notice.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
@@ -65,7 +75,9 @@ pub(crate) enum Protocols {
 pub(crate) struct Connections {
     builder: Arc<auto::Builder<TokioExecutor>>,
     service: HttpService,
-    open: Option<IntGauge>,
+    /// None for proven peers.
+    life: Option<Life>,
+    metrics: Option<Arc<Metrics>>,
     /// Says GOAWAY.
     closing: CancellationToken,
     /// Ends what has not ended by itself.
@@ -78,17 +90,29 @@ impl Connections {
         Self {
             builder: Arc::new(builder(protocols, limits)),
             service,
-            open: None,
+            life: (protocols == Protocols::Any).then_some(Life {
+                idle: limits.connection_idle,
+                age: limits.connection_age,
+            }),
+            metrics: None,
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Shows these connections as `connections_open`.
-    pub(crate) fn counted(mut self, metrics: &Metrics) -> Self {
-        self.open = Some(metrics.connections.clone());
+    /// Shows these connections as `connections_open`, and what is done about them as `connections_refused_total`.
+    pub(crate) fn counted(mut self, metrics: &Arc<Metrics>) -> Self {
+        self.metrics = Some(Arc::clone(metrics));
         self
+    }
+
+    /// Counts a connection that is cut off.
+    pub(super) fn count_refused(&self, why: &str) {
+        tracing::debug!(why, "connection refused");
+        if let Some(metrics) = &self.metrics {
+            metrics.connections_refused.with_label_values(&[why]).inc();
+        }
     }
 
     /// Runs a connection's task, which ends with [`Connections::close`] at the latest.
@@ -107,34 +131,36 @@ impl Connections {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let _open = self.open.as_ref().map(Open::new);
-        let received = Arc::new(AtomicUsize::new(0));
-        let io = Counted::new(io, Arc::clone(&received));
+        let _open = self.metrics.as_ref().map(|m| Open::new(&m.connections));
+        let traffic: Arc<Traffic> = Arc::default();
+        let frames = match self.life {
+            Some(_) => Frames::watched(),
+            None => Frames::believed(),
+        };
+        let io = Counted::new(io, Arc::clone(&traffic), frames);
         let entry = Entry {
             service: self.service.clone(),
             peer,
+            traffic: Arc::clone(&traffic),
         };
         let connection = self.builder.serve_connection(TokioIo::new(io), entry);
         tokio::pin!(connection);
-        let head = tokio::time::sleep(HEAD_TIMEOUT);
-        tokio::pin!(head);
-        let (mut head_due, mut closing) = (true, false);
+        let cut = Life::cut(&traffic);
+        let end = Life::end(self.life, &traffic);
+        tokio::pin!(cut, end);
+        let mut closing = false;
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
-                    if let Err(error) = ended {
+                    if traffic.flood.load(Relaxed) {
+                        self.count_refused("flood");
+                    } else if let Err(error) = ended {
                         tracing::debug!(error = %crate::error::chain(error.as_ref()), "connection broke off");
                     }
                     return;
                 }
-                () = &mut head, if head_due => {
-                    head_due = false;
-                    if received.load(Relaxed) < PREFACE {
-                        tracing::debug!("connection stayed silent");
-                        return;
-                    }
-                }
-                () = self.closing.cancelled(), if !closing => {
+                why = &mut cut => return self.count_refused(why),
+                () = async { tokio::select! { () = &mut end => {}, () = self.closing.cancelled() => {} } }, if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -153,6 +179,51 @@ impl Connections {
             );
             self.kill.cancel();
             let _ = tokio::time::timeout(LAST_MOMENT, self.tasks.wait()).await;
+        }
+    }
+}
+
+/// How long a caller's connection is kept.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    idle: Duration,
+    age: Duration,
+}
+
+impl Life {
+    /// Waits until a connection is to be cut: its peer says nothing at all, or takes nothing of its answers.
+    async fn cut(traffic: &Traffic) -> &'static str {
+        tokio::time::sleep(HEAD_TIMEOUT).await;
+        if traffic.received.load(Relaxed) < PREFACE {
+            return "silent";
+        }
+        loop {
+            tokio::time::sleep(TURN).await;
+            if traffic.stalled() {
+                return "stalled";
+            }
+        }
+    }
+
+    /// Waits until a connection may end in order: it is old, or nobody asks anything any more. What is under way goes on.
+    async fn end(life: Option<Self>, traffic: &Traffic) {
+        let Some(life) = life else {
+            return std::future::pending().await;
+        };
+        let jitter = rand::rng().random_range(1.0 - JITTER..1.0 + JITTER);
+        let old = tokio::time::sleep(life.age.mul_f64(jitter));
+        tokio::pin!(old);
+        let mut requests = 0;
+        loop {
+            tokio::select! {
+                () = &mut old => return,
+                () = tokio::time::sleep(life.idle) => {
+                    let before = std::mem::replace(&mut requests, traffic.requests.load(Relaxed));
+                    if before == requests {
+                        return;
+                    }
+                }
+            }
         }
     }
 }
@@ -196,19 +267,43 @@ fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor
 struct Entry {
     service: HttpService,
     peer: Option<SocketAddr>,
+    traffic: Arc<Traffic>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Entry {
-    type Response = Response<Body>;
+    type Response = Response<Answer>;
     type Error = Infallible;
-    type Future = Oneshot<HttpService, Request<Body>>;
+    type Future = Answering;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.traffic.requests.fetch_add(1, Relaxed);
         let mut request = request.map(Body::new);
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(PeerAddr(peer));
         }
-        self.service.clone().oneshot(request)
+        Answering {
+            future: self.service.clone().oneshot(request),
+            traffic: Arc::clone(&self.traffic),
+        }
+    }
+}
+
+pin_project! {
+    /// An answer on its way.
+    struct Answering {
+        #[pin]
+        future: Oneshot<HttpService, Request<Body>>,
+        traffic: Arc<Traffic>,
+    }
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Answer>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Ok(response) = ready!(this.future.poll(cx));
+        Poll::Ready(Ok(response.map(|body| Answer::new(body, Arc::clone(this.traffic)))))
     }
 }
 
@@ -229,56 +324,4 @@ impl Drop for Open {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-    use super::*;
-    use crate::settings::{Role, Settings};
-
-    const RST_STREAM: u8 = 3;
-    const PING: u8 = 6;
-    const GOAWAY: u8 = 7;
-
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    }
-
-    /// What a server says to a hundred requests that their caller takes back at once: an answered PING, or GOAWAY.
-    async fn after_resets(protocols: Protocols) -> u8 {
-        let never = tower::service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
-        let limits = Settings::defaults(Role::Gateway).limits;
-        let connections = Connections::new(protocols, &limits, HttpService::new(never));
-        let (mut ours, theirs) = tokio::io::duplex(1 << 20);
-        tokio::spawn(async move { connections.drive(theirs, None).await });
-        let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-        said.extend(frame(4, 0, 0, &[]));
-        for stream in (1..200).step_by(2) {
-            // POST, http, and the path `/`, from HPACK's static table.
-            said.extend(frame(1, 5, stream, &[0x83, 0x86, 0x84]));
-            said.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
-        }
-        said.extend(frame(PING, 0, 0, b"all said"));
-        ours.write_all(&said).await.unwrap();
-        loop {
-            let mut head = [0; 9];
-            ours.read_exact(&mut head).await.unwrap();
-            let [_, high, low, kind, ..] = head;
-            let mut payload = vec![0; usize::from(u16::from_be_bytes([high, low]))];
-            ours.read_exact(&mut payload).await.unwrap();
-            if kind == GOAWAY || (kind == PING && payload == b"all said") {
-                return kind;
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_peer_is_not_cut_off_for_callers_who_leave() {
-        assert_eq!(after_resets(Protocols::Http2).await, PING);
-        assert_eq!(
-            after_resets(Protocols::Any).await,
-            GOAWAY,
-            "one caller that resets so many floods"
-        );
-    }
-}
+mod tests;

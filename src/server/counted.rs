@@ -1,13 +1,10 @@
-//! What a connection is read from and written to: counts what came, and waits only so long for a peer that reads nothing, which would
-//! hold its answers in our memory otherwise.
+//! What a connection is read from and written to: counts what came, ends what floods, and waits only so long for a peer that reads
+//! nothing, which would hold its answers in our memory otherwise.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -18,15 +15,21 @@ use tokio::{
     time::Sleep,
 };
 
+use super::{
+    frames::{Flood, Frames},
+    traffic::Traffic,
+};
+
 /// A peer that takes nothing of what it is sent for so long is gone, or means to make us keep it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pin_project! {
-    /// Counts what has been received, and gives up on a peer that reads nothing.
+    /// Counts what has been received, and gives up on a peer that floods or reads nothing.
     pub(super) struct Counted<I> {
         #[pin]
         io: I,
-        received: Arc<AtomicUsize>,
+        traffic: Arc<Traffic>,
+        frames: Frames,
         // Runs while the peer takes nothing.
         stalled: Option<Pin<Box<Sleep>>>,
     }
@@ -47,12 +50,23 @@ fn in_time<T>(
     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
 }
 
+fn sent(frames: &mut Frames, polled: &Poll<io::Result<usize>>) {
+    if let Poll::Ready(Ok(bytes)) = polled {
+        frames.sent(*bytes);
+    }
+}
+
 impl<I: AsyncRead> AsyncRead for Counted<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
         let before = buf.filled().len();
         let polled = this.io.poll_read(cx, buf);
-        this.received.fetch_add(buf.filled().len() - before, Relaxed);
+        let came = &buf.filled()[before..];
+        this.traffic.received.fetch_add(came.len(), Relaxed);
+        if let Err(Flood) = this.frames.received(came) {
+            this.traffic.flood.store(true, Relaxed);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         polled
     }
 }
@@ -61,6 +75,7 @@ impl<I: AsyncWrite> AsyncWrite for Counted<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.io.poll_write(cx, buf);
+        sent(this.frames, &polled);
         in_time(this.stalled, cx, polled)
     }
 
@@ -83,6 +98,7 @@ impl<I: AsyncWrite> AsyncWrite for Counted<I> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let polled = this.io.poll_write_vectored(cx, bufs);
+        sent(this.frames, &polled);
         in_time(this.stalled, cx, polled)
     }
 
@@ -92,11 +108,12 @@ impl<I: AsyncWrite> AsyncWrite for Counted<I> {
 }
 
 impl<I> Counted<I> {
-    /// Counts into `received`, in bytes.
-    pub(super) fn new(io: I, received: Arc<AtomicUsize>) -> Self {
+    /// Counts into `traffic`.
+    pub(super) fn new(io: I, traffic: Arc<Traffic>, frames: Frames) -> Self {
         Self {
             io,
-            received,
+            traffic,
+            frames,
             stalled: None,
         }
     }
@@ -113,7 +130,7 @@ mod tests {
 
     fn pipe() -> (Counted<DuplexStream>, DuplexStream) {
         let (io, peer) = tokio::io::duplex(10);
-        (Counted::new(io, Arc::default()), peer)
+        (Counted::new(io, Arc::default(), Frames::watched()), peer)
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,3 +1,5 @@
+mod callers;
+
 use std::{convert::Infallible, io, path::Path};
 
 use http_body_util::{BodyExt, Empty, Full};
@@ -237,6 +239,14 @@ async fn handshake(
     trusted: &rcgen::Certificate,
     alpn: &[u8],
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    handshake_on(TcpStream::connect(address).await?, trusted, alpn).await
+}
+
+async fn handshake_on(
+    io: TcpStream,
+    trusted: &rcgen::Certificate,
+    alpn: &[u8],
+) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -246,7 +256,6 @@ async fn handshake(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![alpn.to_vec()];
-    let io = TcpStream::connect(address).await?;
     let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config)).connect(name, io).await
 }

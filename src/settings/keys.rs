@@ -3,6 +3,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use ipnet::IpNet;
+
 use super::{Settings, Tls, parse};
 use crate::secret::Secret;
 
@@ -69,6 +71,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| format!("`{text}` is not address:port, such as 127.0.0.1:8080"))
 }
 
+fn networks(networks: &[IpNet]) -> String {
+    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 fn not_yet(what: &str) -> Result<(), String> {
     Err(format!("{what} is not supported by this version; leave it unset"))
 }
@@ -112,7 +118,9 @@ pub const KEYS: &[Key] = &[
     key!("allowed_hosts", "LOGICORE_ALLOWED_HOSTS", "further Host names to serve, comma-separated",
         |s, v| { s.allowed_hosts = parse::list(v); Ok(()) }, |s| s.allowed_hosts.join(",")),
     key!("trusted_proxies", "LOGICORE_TRUSTED_PROXIES", "networks of the proxies in front, comma-separated, such as 10.0.0.0/8; their X-Forwarded-For says who calls",
-        |s, v| { s.trusted_proxies = parse::networks(v)?; Ok(()) }, |s| s.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
+        |s, v| { s.trusted_proxies = parse::networks(v)?; Ok(()) }, |s| networks(&s.trusted_proxies)),
+    key!("proxy_protocol", "LOGICORE_PROXY_PROTOCOL", "networks of balancers in front that speak the PROXY protocol (v1, v2), comma-separated; from them it is required",
+        |s, v| { s.proxy_protocol = parse::networks(v)?; Ok(()) }, |s| networks(&s.proxy_protocol)),
     key!("routes", "LOGICORE_ROUTES", "file that routes your own services; ./routes.toml where unset and there",
         |s, v| { s.routes = Some(v.into()); Ok(()) }, |s| optional(s.routes.as_ref().map(|r| r.display()).as_ref())),
     key!("data_dir", "LOGICORE_DATA_DIR", "folder of databases, keys and snapshots",
@@ -145,6 +153,12 @@ pub const KEYS: &[Key] = &[
         |s, v| { s.limits.header_bytes = parse::bytes(v, 8 << 10, 1 << 20)?; Ok(()) }, |s| s.limits.header_bytes.to_string()),
     key!("max_connections", "LOGICORE_MAX_CONNECTIONS", "connections at once",
         |s, v| { s.limits.connections = parse::number(v, 1, 1_000_000)?; Ok(()) }, |s| s.limits.connections.to_string()),
+    key!("max_connections_per_address", "LOGICORE_MAX_CONNECTIONS_PER_ADDRESS", "connections at once of one IPv4 address or IPv6 /64; those of proxies and balancers are not counted",
+        |s, v| { s.limits.connections_per_address = parse::number(v, 1, 1_000_000)?; Ok(()) }, |s| s.limits.connections_per_address.to_string()),
+    key!("connection_idle", "LOGICORE_CONNECTION_IDLE", "how long a connection is kept on which nobody asks anything",
+        |s, v| { s.limits.connection_idle = parse::duration_in(v, SECOND, SECOND, DAY)?; Ok(()) }, |s| parse::show_duration(s.limits.connection_idle)),
+    key!("connection_age", "LOGICORE_CONNECTION_AGE", "how long a connection takes new requests, give or take a tenth; then it is told to go, and what is under way finishes",
+        |s, v| { s.limits.connection_age = parse::duration_in(v, SECOND, SECOND, DAY)?; Ok(()) }, |s| parse::show_duration(s.limits.connection_age)),
     key!("max_streams", "LOGICORE_MAX_STREAMS", "streams at once on one HTTP/2 connection",
         |s, v| { s.limits.streams_per_connection = parse::number(v, 1, 100_000)?; Ok(()) }, |s| s.limits.streams_per_connection.to_string()),
     key!("service_timeout", "SERVICE_TIMEOUT", "deadline of a unary call whose caller gives none; a bare number counts in ms",

@@ -66,6 +66,8 @@ pub struct Metrics {
     pub route_reloads: IntCounterVec,
     /// `routes_last_reload_successful`: 0 while the routes in force are older than what the file or a service says.
     pub route_reload_good: IntGauge,
+    /// `connections_refused_total{why}`: `full`, `address`, `proxy`, `silent`, `stalled` or `flood`.
+    pub connections_refused: IntCounterVec,
 }
 
 impl Metrics {
@@ -152,6 +154,12 @@ impl Metrics {
                 ),
             ),
             connections: add(r, IntGauge::new("connections_open", "Connections of callers.")),
+            connections_refused: counters(
+                r,
+                "connections_refused_total",
+                "Connections of callers that were refused or cut off.",
+                &["why"],
+            ),
             before_scrape: Mutex::default(),
             window,
             registry: registry.clone(),

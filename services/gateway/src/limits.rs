@@ -21,7 +21,7 @@ use logicore::{
     access::Principal,
     ids::{TenantId, UserId},
     layer::refuse,
-    server::PeerAddr,
+    server::{PeerAddr, network},
 };
 use pin_project_lite::pin_project;
 use prometheus::IntCounter;
@@ -153,17 +153,6 @@ impl Limit {
                 .map_or_else(|_| u64::MAX.into(), |s: u64| s.into()),
         );
         headers.insert(POLICY, self.policy.clone());
-    }
-}
-
-/// The network that an address stands for: whoever has one IPv6 address has a /64 of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
     }
 }
 
