@@ -52,6 +52,11 @@ use crate::{
 /// When the routes of other services are not good, or a descriptor of ours cannot be served, which is a defect of the build.
 pub async fn start(ctx: &Context) -> Result<HttpService, Error> {
     let (live, state) = live(ctx).await?;
+    Ok(assemble(ctx, live, state))
+}
+
+/// The gateway over what is served; `state` is what came of reading the routes of other services.
+fn assemble(ctx: &Context, live: Current, state: Arc<ArcSwap<State>>) -> HttpService {
     let own = own::services(ctx, &live, state);
     // One for all: the documents are no way around it.
     let by_address = limits::LimitLayer::new(ctx, limits::By::Address);
@@ -66,7 +71,7 @@ pub async fn start(ctx: &Context) -> Result<HttpService, Error> {
         documents,
         pages: docs::Pages,
     });
-    Ok(http_rules::wrap(&ctx.settings, front))
+    http_rules::wrap(&ctx.settings, front)
 }
 
 /// What is served from now on, and what came of reading the routes of other services.

@@ -117,7 +117,7 @@ impl Table {
     /// A sentence for each thing that cannot be routed.
     pub(crate) fn add(&mut self, ctx: &Context, services: &[foreign::Service<'_>]) -> Result<(), Vec<String>> {
         let mut problems = Vec::new();
-        for service in services {
+        for service in services.iter().filter(|s| s.owns(&s.name)) {
             for method in &service.methods {
                 self.insert(Route {
                     descriptor: method.descriptor.clone(),

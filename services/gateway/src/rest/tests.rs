@@ -11,7 +11,7 @@ mod client;
 mod compressed;
 mod deep;
 mod errors;
-mod inline;
+pub(crate) mod inline;
 mod masks;
 mod properties;
 mod public;

@@ -309,17 +309,20 @@ pub(crate) fn weaker(
 
 /// Whether somebody might pass who did not before.
 fn is_weaker(new: &Method, old: &Method) -> bool {
+    if new.access == Access::Denied {
+        return false;
+    }
     let opens = match (&new.access, &old.access) {
         (new, old) if new == old => false,
-        (Access::Denied, _) | (_, Access::Denied) => false,
         (Access::Permission(new), Access::SelfOrPermission(old)) => new != old,
         (Access::Permission(_) | Access::SelfOrPermission(_), Access::Public | Access::Authenticated) => false,
         (Access::Authenticated, Access::Public) => false,
         _ => true,
     };
     let named = |field: &Option<(String, u32)>| field.as_ref().map(|(_, number)| *number);
-    let open = matches!(new.access, Access::Denied | Access::Permission(_));
-    let frees_subject = !open && old.subject_field.is_some() && named(&new.subject_field) != named(&old.subject_field);
+    let stricter = matches!(new.access, Access::Permission(_));
+    let frees_subject =
+        !stricter && old.subject_field.is_some() && named(&new.subject_field) != named(&old.subject_field);
     let frees_tenant = old.tenant_field.is_some() && named(&new.tenant_field) != named(&old.tenant_field);
     opens || frees_subject || frees_tenant
 }
