@@ -9,7 +9,7 @@ mod status;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
-pub use kind::{Kind, Level, Row, code_name, servers_fault};
+pub use kind::{Kind, Level, Row, code_name, connect_code, servers_fault};
 pub use reason::Reason;
 pub use status::DOMAIN;
 pub(crate) use status::sentence;

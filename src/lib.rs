@@ -6,6 +6,7 @@
 //! | [`policy`] | what each method needs, read from the descriptors |
 //! | [`error`] | the one table of errors: reason, gRPC code, HTTP status |
 //! | [`settings`] | the one place that reads settings |
+//! | [`framing`], [`compression`] | messages of gRPC on the wire: where they begin, what they hold when inflated |
 //! | [`token`], [`access`], [`feed`] | who calls, what they may do, and how that knowledge arrives |
 //! | [`layer`] | the middlewares of a request's way in |
 //! | [`upstream`] | a request's way out: retry, breaker, balance, connection |
@@ -18,9 +19,11 @@
 pub mod access;
 pub mod api;
 pub mod clock;
+pub mod compression;
 pub mod context;
 pub mod error;
 pub mod feed;
+pub mod framing;
 pub mod health;
 pub mod ids;
 pub mod layer;

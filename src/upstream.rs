@@ -11,7 +11,7 @@
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
 //! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
 //! | `health` | endpoints asked whether they serve |
-//! | `answer`, `judge` | the response's body, and what its end says to breakers and balance |
+//! | `answer`, `count`, `judge` | the response's body, its messages, and what its end says to breakers and balance |
 //! | `failure` | what went wrong, and what that allows |
 //!
 //! The decision to question: a call answers with a gRPC status whatever happens (`Infallible`), so no layer above has a second
@@ -22,6 +22,7 @@ mod attempt;
 mod balance;
 mod breaker;
 mod connection;
+mod count;
 mod endpoint;
 mod failure;
 mod health;

@@ -74,6 +74,37 @@ pub const fn code_name(code: Code) -> &'static str {
     }
 }
 
+/// The code's name in Connect, and the HTTP status of an error of it (connectrpc.com, "Error codes"). OK is no error and has no
+/// name there.
+#[must_use]
+pub const fn connect_code(code: Code) -> (&'static str, StatusCode) {
+    match code {
+        Code::Ok => ("ok", StatusCode::OK),
+        Code::Cancelled => ("canceled", CLIENT_CLOSED_REQUEST),
+        Code::Unknown => ("unknown", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::InvalidArgument => ("invalid_argument", StatusCode::BAD_REQUEST),
+        Code::DeadlineExceeded => ("deadline_exceeded", StatusCode::GATEWAY_TIMEOUT),
+        Code::NotFound => ("not_found", StatusCode::NOT_FOUND),
+        Code::AlreadyExists => ("already_exists", StatusCode::CONFLICT),
+        Code::PermissionDenied => ("permission_denied", StatusCode::FORBIDDEN),
+        Code::ResourceExhausted => ("resource_exhausted", StatusCode::TOO_MANY_REQUESTS),
+        Code::FailedPrecondition => ("failed_precondition", StatusCode::BAD_REQUEST),
+        Code::Aborted => ("aborted", StatusCode::CONFLICT),
+        Code::OutOfRange => ("out_of_range", StatusCode::BAD_REQUEST),
+        Code::Unimplemented => ("unimplemented", StatusCode::NOT_IMPLEMENTED),
+        Code::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
+        Code::DataLoss => ("data_loss", StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED),
+    }
+}
+
+/// 499, which no standard names and Connect asks for.
+const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::REQUEST_TIMEOUT,
+};
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident => $code:ident, $http:ident, $retry:literal, $level:ident;)*) => {
         /// What sort of thing went wrong.
@@ -123,6 +154,8 @@ kinds! {
     HeadersTooLarge => ResourceExhausted, REQUEST_HEADER_FIELDS_TOO_LARGE, false, Debug;
     /// No such route or method.
     Unimplemented => Unimplemented, NOT_FOUND, false, Debug;
+    /// A call that gRPC knows and that is not made here in this way.
+    NotImplemented => Unimplemented, NOT_IMPLEMENTED, false, Debug;
     /// The path is there, the verb is not.
     MethodNotAllowed => Unimplemented, METHOD_NOT_ALLOWED, false, Debug;
     /// A body of a type that is not read here.

@@ -52,6 +52,10 @@ reasons! {
     MalformedPath = "MALFORMED_PATH" => InvalidArgument;
     /// The message is not valid protobuf or not framed as gRPC frames it.
     MalformedMessage = "MALFORMED_MESSAGE" => InvalidArgument;
+    /// A call that takes or gives one message had none, or several.
+    MessageCount = "MESSAGE_COUNT" => NotImplemented;
+    /// The messages are compressed in a way that is not read here.
+    EncodingUnknown = "ENCODING_UNKNOWN" => NotImplemented;
     /// A header is not what its standard says.
     MalformedHeader = "MALFORMED_HEADER" => InvalidArgument;
     /// The page token belongs to another question, or is none of ours.

@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::{Error, Reason};
+use crate::compression;
 
 /// `google.rpc.ErrorInfo.domain` of every error that LogiCore itself makes.
 pub const DOMAIN: &str = "logicore";
@@ -40,6 +41,10 @@ impl From<Error> for Status {
         if let Some(delay) = error.retry_after {
             let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status.metadata_mut().insert("grpc-retry-pushback-ms", ms.into());
+        }
+        if error.reason == Reason::EncodingUnknown {
+            let name = compression::GRPC_ACCEPT_ENCODING;
+            status.metadata_mut().as_mut().insert(name, compression::ACCEPTED);
         }
         // The cause travels beside the status inside this process, for the log at the edge; it is never encoded.
         status.set_source(std::sync::Arc::new(error));

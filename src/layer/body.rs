@@ -12,6 +12,8 @@ use pin_project_lite::pin_project;
 use tonic::{Code, Status, body::Body};
 use tracing::Span;
 
+use crate::error::{Error, Reason};
+
 /// The code of an answer that ends with its head (a trailers-only answer), if it does.
 #[must_use]
 pub fn code_in(headers: &HeaderMap) -> Option<Code> {
@@ -27,6 +29,17 @@ pub fn trailers(status: &Status) -> HeaderMap {
     // Fails for messages that cannot be header text, which percent-encoding rules out.
     let _ = status.add_header(&mut trailers);
     trailers
+}
+
+/// The error of a request's body that could not be read on: what an adapter on its way said of it, or that the caller has gone.
+#[must_use]
+pub fn unreadable(status: Status) -> Error {
+    let said = std::error::Error::source(&status).and_then(|e| e.downcast_ref::<Error>());
+    let error = match said {
+        Some(error) => Error::new(error.reason(), error.message().to_owned()),
+        None => Error::new(Reason::CallerGone, "the request broke off"),
+    };
+    error.because(status)
 }
 
 /// Calls `ended` once with the code that a call ended with, `CANCELLED` when nobody read the answer to its end. The body is

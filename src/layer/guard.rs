@@ -9,17 +9,17 @@ mod scan;
 mod tests;
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::future::Either;
-use http::Request;
-use http::Response;
+use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tonic::body::Body;
+use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
 pub use scan::last_string;
@@ -27,17 +27,17 @@ pub use scan::last_string;
 use super::{
     AnswerFuture,
     authorize::{Verdict, missing_permission},
+    body::unreadable,
     ready, refuse, route,
 };
 use crate::{
     access::{Principal, missing_token},
+    compression::{Encoding, unnamed},
     error::{Error, Reason},
+    framing::{COMPRESSED, PREFIX, Prefix},
     ids::UserId,
     policy::Method,
 };
-
-/// One byte of flags and four of length stand before each message (gRPC over HTTP/2).
-const PREFIX: usize = 5;
 
 /// Holds messages against the verdict in the request's extensions.
 #[derive(Clone, Copy, Debug)]
@@ -108,16 +108,15 @@ async fn admit(verdict: Option<Verdict>, request: Request<Body>, limit: usize) -
     let bytes = collect(body, limit).await?;
     let principal = parts.extensions.get::<Arc<Principal>>().ok_or_else(missing_token)?;
     let method = route::method(&parts.extensions).ok_or_else(|| Error::internal("guard stands behind route"))?;
-    guard(verdict, method, principal, &bytes)?;
+    guard(verdict, method, principal, &unframed(&parts.headers, &bytes, limit)?)?;
     Ok(Request::from_parts(parts, Body::new(Full::new(bytes))))
 }
 
-/// Holds the framed body of a unary request against a verdict.
+/// Holds the message of a unary request against a verdict.
 ///
 /// # Errors
 /// `PERMISSION_MISSING` or `TENANT_MISMATCH` when the message names somebody else; `MALFORMED_MESSAGE` when it cannot be read.
-pub fn guard(verdict: Verdict, method: &Method, principal: &Principal, body: &[u8]) -> Result<(), Error> {
-    let message = unframed(body)?;
+pub fn guard(verdict: Verdict, method: &Method, principal: &Principal, message: &[u8]) -> Result<(), Error> {
     if let Some(field) = verdict.own_subject {
         let subject = last_string(message, field)?;
         let own = subject.is_empty() || subject.parse::<UserId>().is_ok_and(|id| id == principal.subject);
@@ -137,19 +136,29 @@ pub fn guard(verdict: Verdict, method: &Method, principal: &Principal, body: &[u
     Ok(())
 }
 
-/// The one message of a unary body.
-fn unframed(mut body: &[u8]) -> Result<&[u8], Error> {
-    if body.len() < PREFIX {
-        return Err(malformed("the call carries no message"));
+/// The one message of a unary body, decompressed.
+fn unframed<'b>(headers: &HeaderMap, body: &'b [u8], limit: usize) -> Result<Cow<'b, [u8]>, Error> {
+    let Some((prefix, rest)) = body.split_first_chunk::<PREFIX>() else {
+        return Err(match body {
+            [] => Error::new(Reason::MessageCount, "the call carries no message"),
+            _ => malformed("the body ends within a message"),
+        });
+    };
+    let prefix = Prefix::read(*prefix);
+    let Some((message, more)) = rest.split_at_checked(prefix.length) else {
+        return Err(malformed("the body ends within a message"));
+    };
+    if !more.is_empty() {
+        return Err(Error::new(Reason::MessageCount, "the call must carry one message"));
     }
-    let (flags, length) = (body.get_u8(), body.get_u32());
-    if flags != 0 {
-        return Err(malformed("compressed messages are not read here"));
+    match prefix.flags {
+        0 => Ok(message.into()),
+        COMPRESSED => {
+            let encoding = Encoding::of_call(headers)?.ok_or_else(unnamed)?;
+            Ok(Vec::from(encoding.decompress(message, limit)?).into())
+        }
+        _ => Err(malformed("the message has flags that do not exist")),
     }
-    if body.len() as u64 != u64::from(length) {
-        return Err(malformed("the call must carry one message, as long as its frame says"));
-    }
-    Ok(body)
 }
 
 async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
@@ -157,7 +166,12 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
     let bytes = match limited.collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
-        Err(error) => return Err(Error::new(Reason::CallerGone, "the request broke off").because(error)),
+        Err(error) => {
+            return Err(match error.downcast::<Status>() {
+                Ok(status) => unreadable(*status),
+                Err(error) => Error::new(Reason::CallerGone, "the request broke off").because(error),
+            });
+        }
     };
     // A message that is cut and would be too large as well is told what no second try would mend.
     match announced(&bytes) > limit {
@@ -167,12 +181,8 @@ async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
 }
 
 /// Length of the message that the body begins with, as its prefix says.
-fn announced(mut body: &[u8]) -> usize {
-    if body.len() < PREFIX {
-        return 0;
-    }
-    body.advance(1);
-    body.get_u32() as usize
+fn announced(body: &[u8]) -> usize {
+    body.first_chunk().map_or(0, |prefix| Prefix::read(*prefix).length)
 }
 
 fn too_large(limit: usize) -> Error {

@@ -317,7 +317,7 @@ mod tests {
             (&[0, 0, 0, 0, 9, 1], Reason::MalformedMessage),
             (&[7, 0, 0, 0, 0], Reason::MalformedMessage),
             (&[1, 0, 0, 0, 0], Reason::MalformedMessage),
-            (&[], Reason::MalformedMessage),
+            (&[], Reason::MessageCount),
             (&[0, 0, 0, 0, 200], Reason::MessageTooLarge),
         ];
         for (body, reason) in table {

@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use super::{
     breaker::Outcome,
     connection::Wire,
+    count::{Count, message_count},
     failure::{RETRY_AFTER, broken},
     idle::Activity,
     judge::Judge,
@@ -31,6 +32,8 @@ pub(super) struct Answer {
     /// Read ahead to learn whether the call may be repeated.
     held: Option<Frame<Bytes>>,
     judge: Option<Judge>,
+    /// Where the answer must be one message.
+    one: Option<Count>,
     timer: Option<(Limit, Pin<Box<Sleep>>)>,
     done: bool,
     /// Its trailers were made here.
@@ -46,13 +49,21 @@ pub(super) enum Limit {
 }
 
 impl Answer {
-    /// `judge`: where the trailers judge the call.
-    pub(super) fn new(service: &'static str, inner: Wire, judge: Option<Judge>, limit: Limit, end: Instant) -> Self {
+    /// `judge`: where the trailers judge the call. `one`: where the answer must be one message.
+    pub(super) fn new(
+        service: &'static str,
+        inner: Wire,
+        judge: Option<Judge>,
+        one: Option<Count>,
+        limit: Limit,
+        end: Instant,
+    ) -> Self {
         Self {
             service,
             inner,
             held: None,
             judge,
+            one,
             timer: Some((limit, Box::pin(tokio::time::sleep_until(end)))),
             done: false,
             failed: false,
@@ -77,11 +88,26 @@ impl Answer {
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
+        if self.one.as_ref().is_some_and(|one| !one.met()) && code_of(&trailers) == Some(Code::Ok) {
+            return self.fail(message_count(self.service));
+        }
         self.done = true;
         if let Some(judge) = self.judge.take() {
             judge.status(code_of(&trailers).unwrap_or(Code::Unknown));
         }
         Frame::trailers(trailers)
+    }
+
+    fn data(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        if let Some(judge) = &mut self.judge {
+            judge.head();
+        }
+        if let (Some(one), Some(data)) = (&mut self.one, frame.data_ref())
+            && one.exceeded_by(data)
+        {
+            return self.fail(message_count(self.service));
+        }
+        frame
     }
 
     fn fail(&mut self, error: Error) -> Frame<Bytes> {
@@ -90,6 +116,8 @@ impl Answer {
         if let Some(judge) = self.judge.take() {
             match error.reason() {
                 Reason::DeadlineExceeded => drop(judge),
+                // It works, though not as its descriptors say: nothing that a pause would mend.
+                Reason::MessageCount => judge.status(Code::Unimplemented),
                 _ => judge.outcome(Outcome::Failure),
             }
         }
@@ -132,12 +160,7 @@ impl HttpBody for Answer {
                 match frame.into_trailers() {
                     Ok(trailers) if code_of(&trailers).is_some() => this.ended(trailers),
                     Ok(_) => this.fail(no_status(this.service)),
-                    Err(data) => {
-                        if let Some(judge) = &mut this.judge {
-                            judge.head();
-                        }
-                        data
-                    }
+                    Err(data) => this.data(data),
                 }
             }
             Poll::Ready(Some(Err(error))) => this.fail(broken(this.service, error)),

@@ -8,6 +8,7 @@ use super::{
     answer::{Answer, Limit, Pushback, code_of},
     breaker::Outcome,
     connection::Wire,
+    count::{Count, message_count},
     endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
@@ -143,6 +144,10 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Ju
         }
         judge.status(code);
         let status = Some((code, Pushback::of(&head.headers)));
+        if code == Code::Ok && plan.one_answer {
+            let response = Status::from(message_count(shared.name)).into_http();
+            return Ok(Reply { response, status });
+        }
         let response = Response::from_parts(head, Body::empty());
         return Ok(Reply { response, status });
     }
@@ -163,7 +168,8 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Ju
         Some(deadline) => (Limit::Deadline, deadline),
         None => (Limit::Idle(plan.activity.clone()), plan.activity.idle_at()),
     };
-    let mut answer = Answer::new(shared.name, incoming, judge, limit, end);
+    let one = plan.one_answer.then(Count::default);
+    let mut answer = Answer::new(shared.name, incoming, judge, one, limit, end);
     let status = if plan.hold() { answer.hold().await } else { None };
     let response = Response::from_parts(head, Body::new(answer));
     Ok(Reply { response, status })

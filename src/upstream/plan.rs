@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) repeatable: bool,
     /// Neither side streams.
     pub(super) unary: bool,
+    /// The answer is one message.
+    pub(super) one_answer: bool,
     pub(super) deadline: Option<Instant>,
     /// Time of one attempt until its head.
     pub(super) per_try: Option<Duration>,
@@ -44,6 +46,7 @@ impl Plan {
         Self {
             repeatable,
             unary,
+            one_answer: method.is_some_and(|m| !m.server_streaming),
             deadline: budget.map(|b| Instant::now() + b),
             per_try: budget.filter(|_| repeatable).map(|b| b / SHARES),
             patience: if repeatable { granted / SHARES } else { granted },

@@ -155,8 +155,7 @@ impl HttpBody for Attempt {
         all_sent && (shared.ended || shared.inner.is_end_stream())
     }
 
-    /// Unknown on purpose: hyper would send an exact hint as `content-length`, and tonic-web's hint for text bodies counts
-    /// base64.
+    /// Unknown on purpose: hyper would send an exact hint as `content-length`.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

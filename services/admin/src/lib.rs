@@ -35,7 +35,7 @@ use logicore::{
     Context, Error,
     api::admin::{admin_service_server::AdminServiceServer, audit_ingest_service_server::AuditIngestServiceServer},
 };
-use tonic::service::Routes;
+use tonic::{codec::CompressionEncoding, service::Routes};
 
 use crate::{app::Admin, feed::Publisher, neighbour::Auth, permissions::Catalogue, rpc::Rpc, store::sqlite};
 
@@ -63,7 +63,11 @@ pub async fn start(ctx: &Context) -> Result<Routes, Error> {
         tasks: ctx.tasks.clone(),
     };
     let rpc = Rpc(admin);
-    Ok(Routes::new(AdminServiceServer::new(rpc.clone()))
+    let service = AdminServiceServer::new(rpc.clone())
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
+        .accept_compressed(CompressionEncoding::Zstd);
+    Ok(Routes::new(service)
         .add_service(AuditIngestServiceServer::new(rpc))
         .add_service(publisher.producer().service()))
 }

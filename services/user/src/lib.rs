@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use logicore::{Context, Error, api::user::user_service_server::UserServiceServer};
 use logicore_store::{Db, outbox};
-use tonic::service::Routes;
+use tonic::{codec::CompressionEncoding, service::Routes};
 
 use crate::{domain::Users, neighbour::GrpcAccounts, rpc::UserRpc, store::SqliteStore};
 
@@ -42,5 +42,9 @@ pub async fn start(ctx: &Context) -> Result<Routes, Error> {
     ));
     users.make_demo_profiles(ctx.settings.demo_plan()).await?;
     sweeper::start(ctx, Arc::clone(&users));
-    Ok(Routes::new(UserServiceServer::new(UserRpc::new(users))))
+    let service = UserServiceServer::new(UserRpc::new(users))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Deflate)
+        .accept_compressed(CompressionEncoding::Zstd);
+    Ok(Routes::new(service))
 }

@@ -2,6 +2,7 @@ mod scan;
 
 use std::sync::Mutex;
 
+use http::HeaderValue;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use prost::Message;
@@ -11,6 +12,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     api::{auth, user},
+    compression::GRPC_ENCODING,
     layer::body,
     testkit,
 };
@@ -207,11 +209,8 @@ async fn what_is_not_one_plain_message_is_refused() {
     let mut strange = whole.to_vec();
     strange[0] = 0x80;
     let broken = [
-        Vec::new(),
         whole[..4].to_vec(),
         whole[..whole.len() - 1].to_vec(),
-        [&whole[..], &whole[..]].concat(),
-        [&whole[..], &[0]].concat(),
         compressed,
         strange,
         vec![0, 0, 0, 0, 9],
@@ -224,6 +223,44 @@ async fn what_is_not_one_plain_message_is_refused() {
         let (arrived, status) = guarded(GET_USER, OWN_SUBJECT, &me, sent).await;
         assert_eq!(Error::reason_of(&status), Some(Reason::MalformedMessage), "{body:?}");
         assert_eq!(arrived, None);
+    }
+}
+
+#[tokio::test]
+async fn none_or_two_messages_are_no_unary_call() {
+    let me = somebody();
+    let whole = framed(&get_user(&me.subject.to_string()));
+    for body in [
+        Vec::new(),
+        [&whole[..], &whole[..]].concat(),
+        [&whole[..], &[0]].concat(),
+    ] {
+        let sent = Body::new(Full::new(Bytes::from(body.clone())));
+        let (arrived, status) = guarded(GET_USER, OWN_SUBJECT, &me, sent).await;
+        assert_eq!(Error::reason_of(&status), Some(Reason::MessageCount), "{body:?}");
+        assert_eq!(arrived, None);
+    }
+}
+
+#[test]
+fn a_compressed_message_is_read_and_not_beyond_its_limit() {
+    let message = get_user("0192f0c1-2345-7890-abcd-ef0123456789");
+    let named = |name: &'static str| HeaderMap::from_iter([(GRPC_ENCODING, HeaderValue::from_static(name))]);
+    for encoding in Encoding::ALL {
+        let small = encoding.compress(&message).unwrap();
+        let mut body = framed(&small).to_vec();
+        body[0] = COMPRESSED;
+        let headers = named(encoding.as_str());
+        assert_eq!(unframed(&headers, &body, LIMIT).unwrap(), message);
+        let over = unframed(&headers, &body, message.len() - 1).unwrap_err();
+        assert_eq!(over.reason(), Reason::MessageTooLarge);
+        for (headers, reason) in [
+            (HeaderMap::new(), Reason::MalformedMessage),
+            (named("identity"), Reason::MalformedMessage),
+            (named("snappy"), Reason::EncodingUnknown),
+        ] {
+            assert_eq!(unframed(&headers, &body, LIMIT).unwrap_err().reason(), reason);
+        }
     }
 }
 

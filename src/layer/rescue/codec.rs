@@ -25,7 +25,7 @@ const TABLE: &[(&str, Reason, &str)] = &[
     ),
     (
         "Missing request message",
-        Reason::MalformedMessage,
+        Reason::MessageCount,
         "the body holds no message",
     ),
     (

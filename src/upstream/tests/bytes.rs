@@ -1,6 +1,7 @@
 //! What passes: bodies, metadata, trailers, byte for byte; and what is put on or taken off.
 
 use super::*;
+use crate::framing::Prefix;
 
 /// Every byte there is, in an order that no codec would choose, longer than a frame.
 fn noise(size: usize) -> Bytes {
@@ -12,13 +13,19 @@ fn noise(size: usize) -> Bytes {
     (0..size).map(next).collect()
 }
 
+/// One message of such bytes.
+fn message(size: usize) -> Bytes {
+    let prefix = Prefix { flags: 0, length: size };
+    [&prefix.bytes()[..], &noise(size)].concat().into()
+}
+
 #[tokio::test]
 async fn bodies_of_any_size_arrive_as_they_were() {
     let peer = Peer::start([Reply::Echo]).await;
     let upstream = to_peer(&peer);
     for path in [LOGIN, GET_USER, STREAM] {
         for size in [0, 1, 5, 16_384, 65_536, 65_537, 900_000] {
-            let body = noise(size);
+            let body = message(size);
             let answer = send(&upstream, request_of(path, body.clone())).await;
             assert_eq!(answer.code(), Code::Ok, "{path} {size}");
             assert_eq!(peer.seen().last().unwrap().body, body, "there: {path} {size}");
@@ -31,7 +38,7 @@ async fn bodies_of_any_size_arrive_as_they_were() {
 async fn a_message_in_pieces_is_the_same_message() {
     let peer = Peer::start([Reply::Echo]).await;
     let upstream = to_peer(&peer);
-    let whole = noise(10_000);
+    let whole = message(10_000);
     let pieces: Vec<_> = whole.chunks(7).map(Bytes::copy_from_slice).collect();
     let frames = pieces.into_iter().map(|piece| Ok::<_, Status>(Frame::data(piece)));
     let body = Body::new(StreamBody::new(tokio_stream::iter(frames)));

@@ -110,3 +110,33 @@ async fn a_request_that_breaks_off_ends_at_the_upstream_too() {
     assert_ne!(answer.code(), Code::Ok);
     assert_eq!(breaker(&upstream).successes, 0);
 }
+
+/// gRPC, "Status codes and their use in gRPC": a cardinality violation is UNIMPLEMENTED.
+#[tokio::test]
+async fn an_answer_that_must_be_one_message_is_one() {
+    let peer = Peer::start([
+        Reply::Trailers(Code::Ok),
+        Reply::Head(Code::Ok),
+        Reply::Echo,
+        Reply::Full(Code::Ok),
+    ])
+    .await;
+    let upstream = to_peer(&peer);
+    let two = Bytes::from_static(&[0, 0, 0, 0, 1, 7, 0, 0, 0, 0, 0]);
+    for (body, code) in [
+        (Bytes::new(), Code::Unimplemented),
+        (Bytes::new(), Code::Unimplemented),
+        (two.clone(), Code::Unimplemented),
+        (Bytes::new(), Code::Ok),
+    ] {
+        let answer = send(&upstream, request_of(LOGIN, body)).await;
+        assert_eq!(answer.code(), code);
+    }
+    assert!(upstream.closed(), "an upstream that answers is no broken one");
+    // A stream may hold none, or any number.
+    let peer = Peer::start([Reply::Trailers(Code::Ok), Reply::Echo]).await;
+    let upstream = to_peer(&peer);
+    for body in [Bytes::new(), two] {
+        assert_eq!(send(&upstream, request_of(STREAM, body)).await.code(), Code::Ok);
+    }
+}
