@@ -17,11 +17,13 @@ use futures_util::future::{Either, select};
 use http::{Request, Response};
 use logicore::{
     Error,
+    compression::Encoding,
     layer::{GrpcService, refuse},
 };
 use tonic::{body::Body, service::Routes};
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
+use self::intake::Rules;
 use crate::{bodies::Bounds, front::Answer, routes::Route};
 
 /// Hands requests on.
@@ -57,7 +59,14 @@ impl Service<Request<Body>> for Forward {
             return Box::pin(std::future::ready(Ok(refuse(error))));
         };
         let (parts, body) = request.into_parts();
-        let (body, wrong) = intake::watch(body, self.bounds.longest(&parts.extensions));
+        let watched = Encoding::of_call(&parts.headers).and_then(|encoding| {
+            let limit = self.bounds.longest(&parts.extensions);
+            intake::watch(body, Rules::new(limit, !route.method.client_streaming, encoding))
+        });
+        let (body, wrong) = match watched {
+            Ok(watched) => watched,
+            Err(error) => return Box::pin(std::future::ready(Ok(refuse(error)))),
+        };
         let mut request = Request::from_parts(parts, body);
         if route.target.is_foreign() {
             caller::tell(&mut request);

@@ -1,30 +1,43 @@
-//! Watches a request's body on its way to the upstream: no message above the limit, and a caller who breaks off is told apart from an
-//! upstream that does. Bytes pass as they came.
+//! Watches a request's body on its way to the upstream: no message above the limit, compressed ones included; one message where
+//! the method takes one; and a caller who breaks off is told apart from an upstream that does. Bytes pass as they came.
+//!
+//! Where one message is taken, the end of it waits until the body has ended too. So an upstream never acts on a call that turns
+//! out to be none. Most bodies end together with their message, and nothing waits.
+
+mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use logicore::{Error, Reason};
+use logicore::{Error, layer::body::unreadable};
 use tokio::sync::oneshot;
 use tonic::{Status, body::Body};
 
-/// One byte of flags and four of length stand before each message (gRPC over HTTP/2).
-const PREFIX: usize = 5;
+pub(super) use rules::Rules;
 
 /// A body under watch, and what becomes wrong with it; the second never ends while all is well.
-pub(super) fn watch(body: Body, limit: usize) -> (Body, impl Future<Output = Error> + Unpin + Send) {
+///
+/// # Errors
+/// What is wrong with a body that has ended before it began.
+pub(super) fn watch(body: Body, rules: Rules) -> Result<(Body, impl Future<Output = Error> + Unpin + Send), Error> {
+    if body.is_end_stream() {
+        rules.end()?;
+    }
     let (tell, told) = oneshot::channel();
     let watched = Watched {
         inner: body,
-        limit,
-        scan: Scan::default(),
+        rules,
+        held: None,
+        ended: false,
         tell: Some(tell),
     };
-    (Body::new(watched), Wrong(Some(told)))
+    Ok((Body::new(watched), Wrong(Some(told))))
 }
 
 struct Wrong(Option<oneshot::Receiver<Error>>);
@@ -48,16 +61,21 @@ impl Future for Wrong {
     }
 }
 
+type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
 struct Watched {
     inner: Body,
-    limit: usize,
-    scan: Scan,
+    rules: Rules,
+    /// The end of the one message, until the body has ended.
+    held: Option<Frame<Bytes>>,
+    ended: bool,
     /// Empty once something was wrong: nothing more is read then.
     tell: Option<oneshot::Sender<Error>>,
 }
 
 impl Watched {
-    fn wrong(&mut self, error: Error) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn wrong(&mut self, error: Error) -> Polled {
+        self.held = None;
         if let Some(tell) = self.tell.take() {
             // Nobody listens when the answer has begun: then its end is all that the caller gets.
             if tell.send(error).is_err() {
@@ -67,137 +85,62 @@ impl Watched {
         // The call is being dropped; it must not see an error that it would take for the upstream's.
         Poll::Pending
     }
+
+    /// What comes next, checked; `None` where it is held.
+    fn frame(&mut self, frame: Frame<Bytes>) -> Result<Option<Frame<Bytes>>, Error> {
+        let Some(data) = frame.data_ref() else {
+            // Trailers, which mean nothing in a request.
+            return Ok(self.held.take());
+        };
+        self.rules.data(data)?;
+        if self.inner.is_end_stream() {
+            self.rules.end()?;
+            self.ended = true;
+            // Should something be held, then this is empty.
+            return Ok(Some(self.held.take().unwrap_or(frame)));
+        }
+        if !self.rules.complete() {
+            return Ok(Some(frame));
+        }
+        self.held.get_or_insert(frame);
+        Ok(None)
+    }
+
+    fn end(&mut self) -> Result<Option<Frame<Bytes>>, Error> {
+        self.ended = true;
+        self.rules.end().map(|()| self.held.take())
+    }
 }
 
 impl HttpBody for Watched {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
         if this.tell.is_none() {
             return Poll::Pending;
         }
-        match std::task::ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-            Some(Ok(frame)) => {
-                let longest = frame.data_ref().map_or(0, |data| this.scan.longest(data));
-                if longest > this.limit {
-                    return this.wrong(too_large(this.limit));
-                }
-                Poll::Ready(Some(Ok(frame)))
+        while !this.ended {
+            let next = match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => this.frame(frame),
+                Some(Err(status)) => Err(unreadable(status)),
+                None => this.end(),
+            };
+            match next {
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Ok(None) => {}
+                Err(error) => return this.wrong(error),
             }
-            Some(Err(status)) => this.wrong(Error::new(Reason::CallerGone, "the request broke off").because(status)),
-            None => Poll::Ready(None),
         }
+        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.held.is_none() && (self.ended || self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
-    }
-}
-
-fn too_large(limit: usize) -> Error {
-    Error::new(
-        Reason::MessageTooLarge,
-        format!("a message of the request is larger than {limit} bytes"),
-    )
-    .with("limit", limit.to_string())
-}
-
-/// Follows the prefixes of messages through data that is cut anywhere.
-#[derive(Debug, Default)]
-struct Scan {
-    /// What of a prefix has come.
-    prefix: [u8; PREFIX],
-    have: usize,
-    /// What of the current message is still to come.
-    left: usize,
-}
-
-impl Scan {
-    /// The longest message that the data announces.
-    fn longest(&mut self, data: &Bytes) -> usize {
-        let mut data: &[u8] = data;
-        let mut longest = 0;
-        while !data.is_empty() {
-            if self.left > 0 {
-                let skipped = self.left.min(data.len());
-                data.advance(skipped);
-                self.left -= skipped;
-                continue;
-            }
-            let taken = (PREFIX - self.have).min(data.len());
-            self.prefix[self.have..self.have + taken].copy_from_slice(&data[..taken]);
-            data.advance(taken);
-            self.have += taken;
-            if self.have == PREFIX {
-                self.have = 0;
-                let [_, a, b, c, d] = self.prefix;
-                self.left = u32::from_be_bytes([a, b, c, d]) as usize;
-                longest = longest.max(self.left);
-            }
-        }
-        longest
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use http_body_util::{BodyExt, Full, StreamBody};
-
-    use super::*;
-
-    fn framed(lengths: &[usize]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for length in lengths {
-            out.push(0);
-            out.extend_from_slice(&u32::try_from(*length).unwrap().to_be_bytes());
-            out.extend(std::iter::repeat_n(7, *length));
-        }
-        out
-    }
-
-    #[test]
-    fn messages_are_followed_wherever_they_are_cut() {
-        let bytes = framed(&[0, 3, 300, 5]);
-        for cut in 1..bytes.len() {
-            let mut scan = Scan::default();
-            let longest = bytes
-                .chunks(cut)
-                .map(|c| scan.longest(&Bytes::copy_from_slice(c)))
-                .max();
-            assert_eq!(longest, Some(300), "cut at every {cut}");
-            assert_eq!((scan.have, scan.left), (0, 0));
-        }
-    }
-
-    #[tokio::test]
-    async fn what_fits_passes_byte_for_byte() {
-        let bytes = framed(&[10, 0, 10]);
-        let (body, mut wrong) = watch(Body::new(Full::from(bytes.clone())), 10);
-        assert_eq!(body.collect().await.unwrap().to_bytes(), bytes);
-        assert!(futures_util::poll!(&mut wrong).is_pending());
-    }
-
-    #[tokio::test]
-    async fn a_message_above_the_limit_is_told_before_it_has_come() {
-        let (body, wrong) = watch(Body::new(Full::from(framed(&[10, 11])[..20].to_vec())), 10);
-        let reader = tokio::spawn(body.collect());
-        assert_eq!(wrong.await.reason(), Reason::MessageTooLarge);
-        assert!(!reader.is_finished(), "the call sees no error, it is dropped");
-        reader.abort();
-    }
-
-    #[tokio::test]
-    async fn a_caller_who_breaks_off_is_told_apart() {
-        let frames = [Ok(Frame::data(Bytes::from_static(&[0]))), Err(Status::unknown("reset"))];
-        let (body, wrong) = watch(Body::new(StreamBody::new(tokio_stream::iter(frames))), 10);
-        let reader = tokio::spawn(body.collect());
-        assert_eq!(wrong.await.reason(), Reason::CallerGone);
-        reader.abort();
     }
 }
