@@ -23,11 +23,13 @@ pub enum Protocol {
     GrpcWeb,
     /// JSON over HTTP.
     Rest,
+    /// Connect.
+    Connect,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: [Protocol; 3] = [Self::Grpc, Self::GrpcWeb, Self::Rest];
+    pub const ALL: [Protocol; 4] = [Self::Grpc, Self::GrpcWeb, Self::Rest, Self::Connect];
 
     /// The label's value.
     #[must_use]
@@ -36,6 +38,7 @@ impl Protocol {
             Self::Grpc => "grpc",
             Self::GrpcWeb => "grpc-web",
             Self::Rest => "rest",
+            Self::Connect => "connect",
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The front: which protocol a request speaks, and which method it means. Everything behind it sees gRPC.
 //!
-//! One file for each protocol. gRPC and gRPC-Web bodies go on as bytes; a REST body goes on as it came, too, and becomes a
-//! message innermost, when it is known that somebody may send it.
+//! One file for each protocol, all behind [`Face`]. gRPC and gRPC-Web bodies go on as bytes; those of REST and Connect go on as
+//! they came, too, and become messages innermost ([`Inward`]), when it is known that somebody may send them.
 
+pub(crate) mod connect;
 mod grpc;
+mod grpc_web;
 mod rest;
 
 use std::{
@@ -12,23 +14,72 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
-use logicore::{layer::GrpcService, server::HttpService};
+use http::{Request, Response, request::Parts};
+use logicore::{Error, layer::GrpcService, server::HttpService};
 use tonic::body::Body;
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
 use crate::{
+    bodies::Bounds,
     docs::Pages,
     documents::Documents,
     live::{Current, Live},
     protocol::{self, Protocol},
     proxies::Proxies,
-    routes::Route,
+    rest::{Match, decode as rest_decode},
+    routes::{Route, Table},
 };
 
-pub(crate) use grpc::web;
-
 pub(crate) type Answer = std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// What of a request waits until it is known that its caller may send it: the body of a protocol that is not framed as gRPC.
+#[derive(Clone)]
+pub(crate) enum Inward {
+    Rest(Arc<Match>),
+    Connect(Arc<connect::Call>),
+}
+
+impl Inward {
+    /// The request as gRPC.
+    ///
+    /// # Errors
+    /// What is wrong with the body.
+    pub(crate) async fn adapt(self, parts: Parts, body: Body, bounds: &Bounds) -> Result<Request<Body>, Error> {
+        match self {
+            Self::Rest(found) => {
+                let longest = bounds.longest(&parts.extensions);
+                let _place = bounds.place(&parts.headers, longest).await;
+                rest_decode(&found, &parts, body, longest).await
+            }
+            Self::Connect(call) => connect::adapt(&call, parts, body, bounds).await,
+        }
+    }
+}
+
+/// What a protocol does with a call: makes gRPC of it, and its own of the answer. A value is one call.
+trait Face: Sized + Send + 'static {
+    /// Notes which method a request means, and makes its head one of gRPC.
+    ///
+    /// # Errors
+    /// An answer that is there without a call.
+    fn begin(request: &mut Request<Body>, table: &Table) -> Result<Self, Box<Response<Body>>>;
+
+    /// The answer as the caller reads it.
+    fn answer(self, answer: Response<Body>) -> impl Future<Output = Response<Body>> + Send;
+
+    /// The answer to what is refused before it is a call.
+    fn refusal(error: Error) -> Response<Body>;
+}
+
+/// The answer to what is refused before it is a call, in the protocol that it came by.
+pub(crate) fn refusal(protocol: Protocol, error: Error) -> Response<Body> {
+    match protocol {
+        Protocol::Grpc => grpc::Native::refusal(error),
+        Protocol::GrpcWeb => grpc_web::Call::refusal(error),
+        Protocol::Rest => rest::Call::refusal(error),
+        Protocol::Connect => connect::Connect::refusal(error),
+    }
+}
 
 /// The front of a gateway over its stack.
 pub(crate) fn front(inner: Inner) -> HttpService {
@@ -43,8 +94,6 @@ pub(crate) struct Inner {
     pub(crate) proxies: Proxies,
     pub(crate) live: Current,
     pub(crate) stack: GrpcService,
-    /// The stack behind gRPC-Web; see [`web`].
-    pub(crate) web: GrpcService,
     pub(crate) documents: Documents,
     pub(crate) pages: Pages,
 }
@@ -64,13 +113,12 @@ impl Service<Request<Body>> for Front {
         let live = inner.live.load();
         inner.proxies.resolve(&mut request);
         match protocol::of(&request) {
-            native @ Protocol::Grpc => {
-                grpc::mark(&live.table, &mut request, native);
-                Box::pin(inner.stack.clone().oneshot(request))
-            }
-            web @ Protocol::GrpcWeb => {
-                grpc::mark(&live.table, &mut request, web);
-                Box::pin(inner.web.clone().oneshot(request))
+            Protocol::Grpc => inner.call::<grpc::Native>(&live.table, request),
+            Protocol::GrpcWeb => inner.call::<grpc_web::Call>(&live.table, request),
+            Protocol::Connect => inner.call::<connect::Connect>(&live.table, request),
+            // A message in JSON to the path of a method is a call, whether it says so or not.
+            Protocol::Rest if protocol::is_json_post(&request) && live.table.get(request.uri().path()).is_some() => {
+                inner.call::<connect::Connect>(&live.table, request)
             }
             Protocol::Rest => inner.http(&live, request),
         }
@@ -78,6 +126,18 @@ impl Service<Request<Body>> for Front {
 }
 
 impl Inner {
+    fn call<F: Face>(&self, table: &Table, mut request: Request<Body>) -> Answer {
+        let face = match F::begin(&mut request, table) {
+            Ok(face) => face,
+            Err(answer) => return Box::pin(std::future::ready(Ok(*answer))),
+        };
+        let answer = self.stack.clone().oneshot(request);
+        Box::pin(async move {
+            let Ok(answer) = answer.await;
+            Ok(face.answer(answer).await)
+        })
+    }
+
     fn http(&self, live: &Live, request: Request<Body>) -> Answer {
         let (parts, body) = request.into_parts();
         let document = self
@@ -86,7 +146,7 @@ impl Inner {
             .or_else(|| self.pages.answer(&parts, || live.openapi()));
         match document {
             Some(answer) => Box::pin(std::future::ready(Ok(answer))),
-            None => rest::call(&live.table, self.stack.clone(), Request::from_parts(parts, body)),
+            None => self.call::<rest::Call>(&live.table, Request::from_parts(parts, body)),
         }
     }
 }

@@ -15,14 +15,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Response, header};
-use logicore::{Error, server::HttpService, settings::Settings};
-use tonic::{Status, body::Body};
+use http::{Request, Response};
+use logicore::{server::HttpService, settings::Settings};
+use tonic::body::Body;
 use tower::{Service, util::BoxCloneSyncService};
 
 use crate::{
+    front::refusal,
     protocol::{self, Protocol},
-    rest::http_error,
 };
 
 /// The rules of one listener.
@@ -92,20 +92,6 @@ impl Service<Request<Body>> for HttpRules {
             rules.cors.add(origin, answer.headers_mut());
             Ok(answer)
         })
-    }
-}
-
-/// What is refused before any protocol has a say, in the protocol that it came by.
-fn refusal(protocol: Protocol, error: Error) -> Response<Body> {
-    let web = HeaderValue::from_static("application/grpc-web+proto");
-    match protocol {
-        Protocol::Rest => http_error(error),
-        Protocol::Grpc => Status::from(error).into_http(),
-        Protocol::GrpcWeb => {
-            let mut answer = Status::from(error).into_http();
-            answer.headers_mut().insert(header::CONTENT_TYPE, web);
-            answer
-        }
     }
 }
 

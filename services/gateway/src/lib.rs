@@ -65,7 +65,6 @@ fn assemble(ctx: &Context, live: Current, state: Arc<ArcSwap<State>>) -> HttpSer
     attach_breakers(ctx, &live);
     let front = front::front(Inner {
         proxies: Proxies::new(&ctx.settings.trusted_proxies, ctx.settings.tls.is_some()),
-        web: front::web(stack.clone()),
         live,
         stack,
         documents,

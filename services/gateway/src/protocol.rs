@@ -3,19 +3,26 @@
 use http::{Method, Request, Version, header};
 pub(crate) use logicore::telemetry::Protocol;
 
+use crate::front::connect;
+
 /// Content types of gRPC-Web, without what may follow.
 const WEB: [&[u8]; 2] = [b"application/grpc-web", b"application/grpc-web-text"];
 const NATIVE: &[u8] = b"application/grpc";
+const JSON: &[u8] = b"application/json";
 
-/// The protocol of a request. What does not say that it is gRPC is REST, and so is native gRPC over HTTP/1, which has no trailers to
+/// The protocol of a request, as far as its head alone tells. What does not say that it is gRPC is REST, and so is native gRPC over HTTP/1, which has no trailers to
 /// end with.
 pub(crate) fn of<B>(request: &Request<B>) -> Protocol {
     let content_type = request
         .headers()
         .get(header::CONTENT_TYPE)
         .map_or(&[][..], |v| v.as_bytes());
-    if *request.method() != Method::POST || content_type.len() < NATIVE.len() {
-        return Protocol::Rest;
+    if *request.method() != Method::POST || !begins(content_type) {
+        return if connect::names_it(request) {
+            Protocol::Connect
+        } else {
+            Protocol::Rest
+        };
     }
     if WEB.iter().any(|web| is(content_type, web)) {
         return Protocol::GrpcWeb;
@@ -24,6 +31,17 @@ pub(crate) fn of<B>(request: &Request<B>) -> Protocol {
         return Protocol::Grpc;
     }
     Protocol::Rest
+}
+
+/// Whether a request is a POST of JSON, which may be REST or Connect: its path tells.
+pub(crate) fn is_json_post<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    *request.method() == Method::POST && content_type.is_some_and(|v| is(v.as_bytes(), JSON))
+}
+
+fn begins(content_type: &[u8]) -> bool {
+    let begin = content_type.get(..NATIVE.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(NATIVE))
 }
 
 /// Whether a content type is of this kind: nothing else, or a message format or parameters behind it.
@@ -51,6 +69,11 @@ mod tests {
             ("POST", "application/grpcfoo", Protocol::Rest),
             ("POST", "application/json", Protocol::Rest),
             ("POST", "", Protocol::Rest),
+            ("POST", "application/proto", Protocol::Connect),
+            ("POST", "application/connect+json", Protocol::Connect),
+            ("POST", "application/connect+proto; charset=utf-8", Protocol::Connect),
+            ("POST", "application/connect+xml", Protocol::Rest),
+            ("POST", "application/protobuf", Protocol::Rest),
             ("GET", "application/grpc", Protocol::Rest),
         ] {
             let request = Request::builder().method(method).header("content-type", content_type);

@@ -6,6 +6,7 @@
 
 mod accept;
 mod binding;
+mod codec;
 mod compress;
 mod decode;
 mod encode;
@@ -42,11 +43,13 @@ use tonic::Status;
 
 pub use accept::Form;
 pub use binding::{Binding, BodyRule};
+pub(crate) use codec::{from_json, to_json};
 use compress::Accepted;
 pub use decode::decode;
 pub use encode::encode;
-pub(crate) use error::error_json;
 pub use error::http_error;
+pub(crate) use error::{error_json, known as known_detail};
+pub(crate) use headers::{from_metadata, to_metadata};
 pub use template::{Segment, Template, Variable};
 use trie::{Found, Trie};
 pub use upload::upload;

@@ -44,7 +44,6 @@ const RESERVED: [&str; 5] = ["/metrics", "/docs", "/openapi.json", "/.well-known
 pub(crate) struct Route {
     pub(crate) method: Arc<Method>,
     /// Its messages, for whoever has to read them.
-    #[expect(dead_code, reason = "Connect will read messages by it")]
     pub(crate) descriptor: MethodDescriptor,
     pub(crate) target: Target,
     /// Name of the upstream that owns the service; none for LogiCore's own.

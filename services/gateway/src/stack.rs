@@ -85,7 +85,7 @@ impl Unrouted {
         Self(Arc::new(Mutex::new(Some(error))))
     }
 
-    fn take(&self) -> Option<Error> {
+    pub(crate) fn take(&self) -> Option<Error> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -1,9 +1,8 @@
-//! REST bodies into messages, innermost: by then it is known that the caller may send one.
+//! Bodies of REST and Connect into messages of gRPC, innermost: by then it is known that the caller may send one.
 
 use std::{
     convert::Infallible,
     pin::pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,11 +14,11 @@ use tower::{Layer, Service};
 
 use crate::{
     bodies::Bounds,
-    front::Answer,
+    front::{Answer, Inward},
     rest::{self, Match},
 };
 
-/// Makes gRPC requests of REST requests; others pass.
+/// Makes gRPC requests of those whose front left their bodies alone; others pass.
 #[derive(Clone, Debug)]
 pub(crate) struct TranscodeLayer {
     bounds: Bounds,
@@ -43,7 +42,7 @@ impl<S> Layer<S> for TranscodeLayer {
     }
 }
 
-/// A service that takes REST requests too.
+/// A service that takes such requests too.
 #[derive(Clone, Debug)]
 pub(crate) struct Transcode<S> {
     bounds: Bounds,
@@ -64,21 +63,20 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Some(route) = request.extensions_mut().remove::<Arc<Match>>() else {
+        let Some(inward) = request.extensions_mut().remove::<Inward>() else {
             return Either::Left(self.inner.call(request));
         };
         let mut inner = ready::take(&mut self.inner);
         let bounds = self.bounds.clone();
         Either::Right(Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let longest = bounds.longest(&parts.extensions);
-            if route.binding.takes_stream() {
-                return Ok(stream(inner, &route, &parts, body, longest).await);
+            if let Inward::Rest(route) = &inward
+                && route.binding.takes_stream()
+            {
+                let longest = bounds.longest(&parts.extensions);
+                return Ok(stream(inner, route, &parts, body, longest).await);
             }
-            let place = bounds.place(&parts.headers, longest).await;
-            let decoded = rest::decode(&route, &parts, body, longest).await;
-            drop(place);
-            match decoded {
+            match inward.adapt(parts, body, &bounds).await {
                 Ok(request) => inner.call(request).await,
                 Err(error) => Ok(refuse(error)),
             }

@@ -8,11 +8,13 @@ use logicore::settings;
 use tonic::body::Body;
 
 /// What a page may read beside the body.
-const EXPOSED: &str = "grpc-status,grpc-message,grpc-status-details-bin,x-request-id,retry-after,www-authenticate,\
+const EXPOSED: &str = "grpc-status,grpc-message,grpc-status-details-bin,grpc-encoding,grpc-accept-encoding,\
+content-encoding,connect-content-encoding,x-request-id,retry-after,www-authenticate,\
 ratelimit,ratelimit-policy,ratelimit-limit,ratelimit-remaining,ratelimit-reset,x-logicore-stale";
 
 /// What a page may send.
-const HEADERS: &str = "authorization,content-type,grpc-timeout,idempotency-key,traceparent,tracestate,x-grpc-web,\
+const HEADERS: &str = "authorization,content-type,connect-accept-encoding,connect-content-encoding,connect-protocol-version,\
+connect-timeout-ms,content-encoding,grpc-accept-encoding,grpc-encoding,grpc-timeout,idempotency-key,traceparent,tracestate,x-grpc-web,\
 x-request-id,x-user-agent";
 
 const METHODS: &str = "GET,HEAD,POST,PUT,PATCH,DELETE";

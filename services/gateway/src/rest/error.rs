@@ -97,7 +97,8 @@ fn detail(url: &str, bytes: &[u8]) -> Option<Value> {
     Some(value)
 }
 
-fn known(name: &str, bytes: &[u8]) -> Option<Value> {
+/// The JSON of a detail of a type that everybody knows.
+pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
     Some(match name {
         "google.rpc.ErrorInfo" => {
             let info = pb::ErrorInfo::decode(bytes).ok()?;

@@ -95,7 +95,7 @@ const BINARY: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// `MALFORMED_HEADER` for a value that metadata cannot hold: text that is not printable ASCII, and a `-bin` that is no base64.
-pub(super) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
+pub(crate) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
     let mut out = HeaderMap::with_capacity(from.keys_len() + 2);
     let nominated = from.get(header::CONNECTION).map(|v| v.as_bytes()).unwrap_or_default();
     for (name, value) in from {
@@ -111,7 +111,7 @@ pub(super) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
 }
 
 /// Copies the metadata of an answer to its headers. What is there already stays.
-pub(super) fn from_metadata(from: &HeaderMap, to: &mut HeaderMap) {
+pub(crate) fn from_metadata(from: &HeaderMap, to: &mut HeaderMap) {
     for name in from.keys() {
         if held(name.as_str()) || to.contains_key(name) {
             continue;

@@ -13,6 +13,8 @@ const HEALTH: &str = "/logicore.mesh.v1.GatewayService/GetHealth";
 in_both_layouts!(
     an_unknown_method_is_unimplemented,
     a_message_that_cannot_be_read_is_told,
+    none_or_two_messages_are_no_unary_call,
+    an_encoding_that_is_not_read_is_told_with_those_that_are,
     a_message_above_the_limit_is_told,
     a_deadline_that_is_over_is_told,
     a_wrong_token_and_a_missing_permission_are_told,
@@ -75,9 +77,7 @@ async fn a_message_that_cannot_be_read_is_told(layout: Layout) -> anyhow::Result
     let admin = format!("Bearer {}", system.admin().await?.access);
     let demo = format!("Bearer {}", system.demo().await?.access);
     let compressed = [&[1, 0, 0, 0, 2][..], &[0x0a, 0x00]].concat();
-    let two = [framed(&[]), framed(&[])].concat();
     for (what, body) in [
-        ("no message", Vec::new()),
         ("half a prefix", vec![0, 0, 0]),
         ("half a message", framed(&[0x0a; 20])[..15].to_vec()),
         ("another wire type", framed(&[0x08, 0x01]).to_vec()),
@@ -102,22 +102,41 @@ async fn a_message_that_cannot_be_read_is_told(layout: Layout) -> anyhow::Result
             );
         }
     }
-    let answers = both(&system, GET_USER, &[("authorization", &demo)], two).await?;
-    told(&answers, Code::InvalidArgument, "MALFORMED_MESSAGE", "two messages");
-    let zipped = [("grpc-encoding", "gzip")];
-    let native = grpc_bytes(
-        system.address(),
-        LOGIN,
-        &zipped,
-        Bytes::from_static(&[1, 0, 0, 0, 1, 7]),
-    )
-    .await?;
-    assert_eq!(
-        native.code(),
-        Code::Unimplemented,
-        "an encoding that is not read: {:?}",
-        native.status
-    );
+    Ok(())
+}
+
+/// gRPC, "Status codes and their use in gRPC": a cardinality violation is UNIMPLEMENTED.
+async fn none_or_two_messages_are_no_unary_call(layout: Layout) -> anyhow::Result<()> {
+    let system = shared(layout).await?;
+    let admin = format!("Bearer {}", system.admin().await?.access);
+    let demo = format!("Bearer {}", system.demo().await?.access);
+    for body in [Vec::new(), [framed(&[]), framed(&[])].concat()] {
+        for (path, headers) in [
+            (LOGIN, &[][..]),
+            (HEALTH, &[]),
+            ("/grpc.health.v1.Health/Watch", &[]),
+            (GET_USER, &[("authorization", demo.as_str())]),
+            (GET_USER, &[("authorization", admin.as_str())]),
+        ] {
+            let answers = both(&system, path, headers, body.clone()).await?;
+            told(&answers, Code::Unimplemented, "MESSAGE_COUNT", path);
+        }
+    }
+    Ok(())
+}
+
+async fn an_encoding_that_is_not_read_is_told_with_those_that_are(layout: Layout) -> anyhow::Result<()> {
+    let system = shared(layout).await?;
+    let body = Bytes::from_static(&[1, 0, 0, 0, 1, 7]);
+    let answers = both(&system, LOGIN, &[("grpc-encoding", "snappy")], body.clone()).await?;
+    told(&answers, Code::Unimplemented, "ENCODING_UNKNOWN", "snappy");
+    for answer in &answers {
+        assert_eq!(answer.header("grpc-accept-encoding"), "gzip,deflate,br,zstd");
+    }
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let answers = both(&system, LOGIN, &[("grpc-encoding", encoding)], body.clone()).await?;
+        told(&answers, Code::InvalidArgument, "MALFORMED_MESSAGE", encoding);
+    }
     Ok(())
 }
 
@@ -190,7 +209,6 @@ async fn a_wrong_token_and_a_missing_permission_are_told(layout: Layout) -> anyh
 async fn a_post_that_says_it_is_something_else_is_no_call(layout: Layout) -> anyhow::Result<()> {
     let system = shared(layout).await?;
     for kind in [
-        "application/json",
         "text/plain",
         "application/octet-stream",
         "application/grpcfoo",
