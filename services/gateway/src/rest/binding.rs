@@ -12,6 +12,7 @@ use prost_reflect::{
 use super::{
     path::{self, Piece},
     scalar,
+    shape::Shapes,
     template::Template,
 };
 
@@ -51,6 +52,9 @@ pub struct Binding {
     pub body: BodyRule,
     /// Field of the response that becomes the body; the whole message where absent.
     pub response: Option<FieldDescriptor>,
+    /// The response's shape, among those of the pool.
+    pub(super) shape: usize,
+    pub(super) shapes: Arc<Shapes>,
 }
 
 impl Binding {
@@ -62,11 +66,19 @@ impl Binding {
         let Some(http) = pool.get_extension_by_name("google.api.http") else {
             return Ok(Vec::new());
         };
-        let mut bindings = Vec::new();
+        let mut bindings: Vec<Self> = Vec::new();
+        let mut shapes = Shapes::default();
         for service in pool.services().filter(|s| served(s.full_name())) {
             for method in service.methods() {
                 of_method(&method, &http, &mut bindings).map_err(|why| format!("{}: {why}", method.full_name()))?;
             }
+        }
+        for binding in &mut bindings {
+            binding.shape = shapes.add(&binding.method.output());
+        }
+        let shapes = Arc::new(shapes);
+        for binding in &mut bindings {
+            binding.shapes = Arc::clone(&shapes);
         }
         Ok(bindings)
     }
@@ -218,6 +230,8 @@ fn of_rule(method: &MethodDescriptor, rule: &DynamicMessage, index: usize) -> Re
         variables,
         body,
         response,
+        shape: 0,
+        shapes: Arc::default(),
     })
 }
 

@@ -15,7 +15,9 @@ use tonic::{Code, Status, body::Body};
 
 use super::{
     Match,
+    binding::Binding,
     compress::compress,
+    direct,
     error::http_error,
     frames::{Frames, malformed},
     headers::from_metadata,
@@ -80,9 +82,21 @@ async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body
 
 /// Writes a message, or the field of it that is the body.
 pub(super) fn render(route: &Match, message: Bytes, json: &mut Vec<u8>) -> Result<(), Status> {
-    let message = DynamicMessage::decode(route.binding.method.output(), message)
+    let (binding, start) = (&*route.binding, json.len());
+    let written = match &binding.response {
+        None => direct::message(&binding.shapes, binding.shape, &message, json),
+        Some(field) => direct::field(&binding.shapes, binding.shape, field.number(), &message, json),
+    };
+    written.or_else(|direct::Rare| {
+        json.truncate(start);
+        general(binding, message, json)
+    })
+}
+
+fn general(binding: &Binding, message: Bytes, json: &mut Vec<u8>) -> Result<(), Status> {
+    let message = DynamicMessage::decode(binding.method.output(), message)
         .map_err(|e| malformed("the answer is not the message that it should be").because(e))?;
-    let written = match &route.binding.response {
+    let written = match &binding.response {
         None => write::message(&message, json),
         Some(field) => write::field(&message, field, json),
     };

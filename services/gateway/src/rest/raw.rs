@@ -117,21 +117,19 @@ impl Download {
     /// Reads fields up to the data, or to the message's end.
     async fn fields(&mut self) -> Result<(), Status> {
         while self.left > 0 {
-            let tag = self.varint().await?;
-            match ((tag >> 3) as u32, Wire::of(tag)) {
-                (CONTENT_TYPE, Some(Wire::Length)) => {
+            match wire::tag(self.varint().await?).ok_or_else(not_this_message)? {
+                (CONTENT_TYPE, Wire::Length) => {
                     let length = self.varint().await?;
                     self.content_type = self.bytes(length, LONGEST_TYPE).await?;
                 }
-                (DATA, Some(Wire::Length)) => {
+                (DATA, Wire::Length) => {
                     self.data = usize::try_from(self.varint().await?).unwrap_or(usize::MAX);
                     if self.data > self.left {
                         return Err(not_this_message());
                     }
                     return Ok(());
                 }
-                (_, Some(wire)) => self.skip(wire).await?,
-                (_, None) => return Err(not_this_message()),
+                (_, wire) => self.skip(wire).await?,
             }
         }
         Ok(())

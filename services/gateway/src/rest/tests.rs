@@ -10,6 +10,7 @@ mod broken_answers;
 mod client;
 mod compressed;
 mod deep;
+mod direct;
 mod errors;
 pub(crate) mod inline;
 mod masks;

@@ -15,17 +15,17 @@ pub(super) enum Wire {
     Four,
 }
 
-impl Wire {
-    /// The kind that a tag tells; none for groups, which proto3 does not have.
-    pub(super) fn of(tag: u64) -> Option<Self> {
-        Some(match tag & 7 {
-            0 => Self::Varint,
-            1 => Self::Eight,
-            2 => Self::Length,
-            5 => Self::Four,
-            _ => return None,
-        })
-    }
+/// The number and the kind that a tag tells; none for groups, which proto3 does not have.
+pub(super) fn tag(tag: u64) -> Option<(u32, Wire)> {
+    let tag = u32::try_from(tag).ok().filter(|tag| *tag > 7)?;
+    let wire = match tag & 7 {
+        0 => Wire::Varint,
+        1 => Wire::Eight,
+        2 => Wire::Length,
+        5 => Wire::Four,
+        _ => return None,
+    };
+    Some((tag >> 3, wire))
 }
 
 /// One field of a message.
@@ -41,18 +41,14 @@ pub(super) struct Field<'w> {
 
 /// Takes the next field off a message; `None` for what is no protobuf.
 pub(super) fn next<'w>(rest: &mut &'w [u8]) -> Option<Field<'w>> {
-    let tag = varint(rest)?;
-    let wire = Wire::of(tag)?;
-    let number = u32::try_from(tag >> 3).ok().filter(|n| *n > 0)?;
+    let (number, wire) = tag(varint(rest)?)?;
     let (mut bits, mut bytes) = (0, &[][..]);
     match wire {
-        Wire::Varint => bits = varint(rest)?,
-        Wire::Eight => bits = u64::from_le_bytes(*take(rest, 8)?.first_chunk()?),
-        Wire::Four => bits = u32::from_le_bytes(*take(rest, 4)?.first_chunk()?).into(),
         Wire::Length => {
             let length = usize::try_from(varint(rest)?).ok()?;
             bytes = take(rest, length)?;
         }
+        wire => bits = self::number(wire, rest)?,
     }
     Some(Field {
         number,
@@ -60,6 +56,16 @@ pub(super) fn next<'w>(rest: &mut &'w [u8]) -> Option<Field<'w>> {
         bits,
         bytes,
     })
+}
+
+/// Takes a number off the front; `None` for what is none.
+pub(super) fn number(wire: Wire, rest: &mut &[u8]) -> Option<u64> {
+    match wire {
+        Wire::Varint => varint(rest),
+        Wire::Eight => Some(u64::from_le_bytes(*take(rest, 8)?.first_chunk()?)),
+        Wire::Four => Some(u32::from_le_bytes(*take(rest, 4)?.first_chunk()?).into()),
+        Wire::Length => None,
+    }
 }
 
 /// The bytes of the last field of a number, as a reader takes them; empty where there is none, `None` for what is no protobuf.

@@ -37,6 +37,19 @@ pub(super) fn field(message: &DynamicMessage, field: &FieldDescriptor, out: &mut
     Ok(())
 }
 
+/// Writes a number with a fraction. `own` is the value in its own width, which has fewer digits.
+///
+/// # Errors
+/// As [`message()`].
+pub(super) fn float(value: f64, own: &impl Serialize, out: &mut Vec<u8>) -> Result<(), String> {
+    let mut writer = Writer { out, anys: 0 };
+    match whole(value) {
+        _ if !value.is_finite() => writer.quoted(not_finite(value)),
+        Some(whole) => writer.plain(&whole),
+        None => writer.plain(own),
+    }
+}
+
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     anys: usize,
@@ -101,23 +114,14 @@ impl Writer<'_> {
             // A JavaScript number would round them.
             Value::I64(v) => self.quoted(v),
             Value::U64(v) => self.quoted(v),
-            Value::F32(v) => self.float((*v).into(), v),
-            Value::F64(v) => self.float(*v, v),
+            Value::F32(v) => float((*v).into(), v, self.out),
+            Value::F64(v) => float(*v, v, self.out),
             Value::String(v) => self.plain(v.as_str()),
             Value::Bytes(v) => self.quoted(Base64Display::new(v, &STANDARD)),
             Value::EnumNumber(number) => self.enumeration(*number, kind),
             Value::Message(v) => self.message(v),
             Value::List(values) => self.list(values, kind),
             Value::Map(values) => self.map(values, kind),
-        }
-    }
-
-    /// `own` is the value in its own width, which has fewer digits.
-    fn float(&mut self, value: f64, own: &impl Serialize) -> Result<(), String> {
-        match whole(value) {
-            _ if !value.is_finite() => self.quoted(not_finite(value)),
-            Some(whole) => self.plain(&whole),
-            None => self.plain(own),
         }
     }
 
