@@ -92,24 +92,25 @@ async fn live(ctx: &Context) -> Result<(Current, Arc<ArcSwap<State>>), Error> {
 /// # Errors
 /// As [`start`].
 pub async fn openapi_document(ctx: &Context) -> Result<Vec<u8>, Error> {
-    Ok(read(ctx).await?.load().openapi().to_vec())
+    Ok(live(ctx).await?.0.load().openapi().to_vec())
 }
 
-/// Everything that is routed, as a table for people: method, REST path, access, idempotency, upstream.
+/// Everything that is routed, as a table for people: method, REST path, access, idempotency, upstream. And what is not served as its
+/// owner may think, a sentence each.
 ///
 /// # Errors
 /// As [`start`].
-pub async fn routes_table(ctx: &Context) -> Result<String, Error> {
-    Ok(shown::table(&read(ctx).await?.load()))
-}
-
-/// What would be served: read once.
-async fn read(ctx: &Context) -> Result<Current, Error> {
+pub async fn routes_table(ctx: &Context) -> Result<(String, Vec<String>), Error> {
     let (live, state) = live(ctx).await?;
-    for note in &state.load().notes {
-        tracing::warn!("{note}");
-    }
-    Ok(live)
+    let state = state.load();
+    let pending = state
+        .pending
+        .iter()
+        .map(|(name, why)| format!("upstream `{name}` is not routed: {why}"));
+    Ok((
+        shown::table(&live.load()),
+        state.notes.iter().cloned().chain(pending).collect(),
+    ))
 }
 
 fn public_pool() -> Result<DescriptorPool, Error> {

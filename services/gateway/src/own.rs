@@ -21,7 +21,7 @@ pub(crate) fn services(ctx: &Context, live: &Current, routes: Arc<ArcSwap<State>
         .accept_compressed(CompressionEncoding::Deflate)
         .accept_compressed(CompressionEncoding::Zstd);
     Routes::new(state)
-        .add_service(health::service(ctx))
+        .add_service(health::service(ctx, live))
         .add_service(Reflection::v1(live))
         .add_service(Reflection::v1alpha(live))
 }

@@ -19,6 +19,7 @@ use logicore::{
     Context,
     policy::{self, Access, FeedStale, Method},
     telemetry::RequestMetrics,
+    upstream::Upstream,
 };
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
@@ -66,6 +67,8 @@ impl Route {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     methods: HashMap<Arc<str>, Arc<Route>>,
+    /// By full name: who serves it; none for the gateway itself.
+    services: HashMap<Arc<str>, Option<Upstream>>,
     rest: rest::Routes,
 }
 
@@ -139,12 +142,21 @@ impl Table {
     }
 
     fn insert(&mut self, route: Route) {
+        let service = Arc::clone(&route.method.service);
+        self.services
+            .entry(service)
+            .or_insert_with(|| route.target.owner().cloned());
         self.methods.insert(Arc::clone(&route.method.path), Arc::new(route));
     }
 
     /// The method of a gRPC path.
     pub(crate) fn get(&self, path: &str) -> Option<&Arc<Route>> {
         self.methods.get(path)
+    }
+
+    /// Whether there is a service of this name, and who serves it: none for the gateway itself.
+    pub(crate) fn service(&self, name: &str) -> Option<Option<&Upstream>> {
+        self.services.get(name).map(Option::as_ref)
     }
 
     /// Every method, in no particular order.

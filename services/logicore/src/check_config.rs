@@ -5,19 +5,21 @@ use std::fmt::Write;
 use anyhow::Result;
 use logicore::{
     server,
-    settings::{Loaded, Origin},
+    settings::{Loaded, Origin, routes::Routes},
 };
 
 /// Prints every setting with its value and where it comes from; warnings go to standard error.
 ///
 /// # Errors
-/// When a start would fail by what the settings name: a certificate that cannot be used.
+/// When a start would fail by what the settings name: a certificate that cannot be used, a routes file that cannot be read.
 pub(crate) fn run(loaded: &Loaded) -> Result<()> {
     crate::say(table(loaded).as_bytes())?;
     for warning in &loaded.warnings {
         eprintln!("warning: {warning}");
     }
     server::check_tls(&loaded.settings)?;
+    // What the file says, and no service is asked: `logicore routes` does that.
+    loaded.settings.routes.as_deref().map(Routes::read).transpose()?;
     Ok(())
 }
 

@@ -61,7 +61,9 @@ fn perform(command: &Command, loaded: Loaded) -> ExitCode {
         Command::CheckConfig(_) => check_config::run(&loaded),
         Command::OpenApi => offline(loaded, async |ctx| logicore_gateway::openapi_document(ctx).await),
         Command::Routes => offline(loaded, async |ctx| {
-            Ok(logicore_gateway::routes_table(ctx).await?.into_bytes())
+            let (table, notes) = logicore_gateway::routes_table(ctx).await?;
+            notes.iter().for_each(|note| eprintln!("warning: {note}"));
+            Ok(table.into_bytes())
         }),
         Command::Bootstrap { email } => bootstrap::run(loaded, email),
     };

@@ -18,6 +18,8 @@ mod outage;
 mod peers;
 #[path = "system/revocation.rs"]
 mod revocation;
+#[path = "system/routes.rs"]
+mod routes;
 #[path = "system/settings.rs"]
 mod settings;
 #[path = "system/support.rs"]

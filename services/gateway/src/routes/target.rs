@@ -56,6 +56,14 @@ impl Target {
         }
     }
 
+    /// The upstream that owns the service; none where the gateway itself answers.
+    pub(crate) fn owner(&self) -> Option<&Upstream> {
+        match self {
+            Self::Mesh(upstream) | Self::Foreign(upstream) | Self::Split { rest: upstream, .. } => Some(upstream),
+            Self::Own => None,
+        }
+    }
+
     /// Whether it is somebody else's service.
     pub(crate) fn is_foreign(&self) -> bool {
         matches!(self, Self::Foreign(_) | Self::Split { .. })
