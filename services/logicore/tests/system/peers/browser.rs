@@ -15,14 +15,14 @@ use crate::support::{in_both_layouts, start};
 
 in_both_layouts!(a_page_of_an_allowed_origin_calls_by_grpc_web);
 
-async fn node(script: &str, args: &[&str]) -> anyhow::Result<Value> {
+/// Runs a script that drives Chromium, whose place is the first argument.
+pub(super) async fn node(script: &str, args: &[&str]) -> anyhow::Result<Value> {
     let chromium = peer::find("chromium")?.display().to_string();
     peer::script("node", script, &[&[&*chromium], args].concat()).await
 }
 
-/// Serves `page.html` at every path until the test ends. Returns the port.
-async fn page() -> anyhow::Result<u16> {
-    let page = std::fs::read_to_string(peer::beside("page.html"))?;
+/// Serves a page at every path until the test ends. Returns the port.
+pub(super) async fn serve(page: &str) -> anyhow::Result<u16> {
     let answer = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{page}",
         page.len()
@@ -42,7 +42,7 @@ async fn page() -> anyhow::Result<u16> {
 }
 
 async fn a_page_of_an_allowed_origin_calls_by_grpc_web(layout: Layout) -> anyhow::Result<()> {
-    let port = page().await?;
+    let port = serve(&std::fs::read_to_string(peer::beside("page.html"))?).await?;
     // One page at two origins.
     let (allowed, other) = (format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}"));
     let system = start(layout, &[("LOGICORE_CORS_ORIGINS", &allowed)]).await?;
