@@ -22,6 +22,7 @@ mod refused_bodies;
 mod refused_queries;
 mod routing;
 mod streams;
+mod table;
 mod transport;
 mod uploads;
 

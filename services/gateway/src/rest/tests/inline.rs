@@ -16,13 +16,14 @@ impl FileResolver for Inline {
     }
 }
 
-/// The pool of one file, which may import Google's files and ours.
+/// The pool of one file, which may import Google's files, ours, and those of the tests.
 pub(crate) fn inline(source: &str) -> DescriptorPool {
     let mut resolver = ChainFileResolver::new();
     resolver.add(Inline(source.to_owned()));
-    resolver.add(IncludeFileResolver::new(
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto"),
-    ));
+    for folder in ["../../proto", "tests/proto"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        resolver.add(IncludeFileResolver::new(folder));
+    }
     resolver.add(GoogleFileResolver::new());
     let mut compiler = protox::Compiler::with_file_resolver(resolver);
     compiler.include_source_info(true).include_imports(true);
