@@ -15,12 +15,16 @@ use crate::{
 /// When they do not render, or there is a finding.
 pub(super) fn kubernetes(tools: &Tools) -> Result<()> {
     output(tools.command("kubectl").args(["kustomize", "k8s/observability"]))?;
-    let rendered = output(tools.command("kubectl").args(["kustomize", "k8s/base"]))?;
-    let file = scratch("k8s-base.yaml", &rendered)?;
-    run(tools
-        .command("kube-score")
-        .args(["score", "--output-format", "ci"])
-        .arg(file))
+    for (folder, file) in [
+        ("k8s/base", "k8s-base.yaml"),
+        ("k8s/overlays/routed", "k8s-routed.yaml"),
+    ] {
+        let rendered = output(tools.command("kubectl").args(["kustomize", folder]))?;
+        let file = scratch(file, &rendered)?;
+        let mut score = tools.command("kube-score");
+        run(score.args(["score", "--output-format", "ci"]).arg(file))?;
+    }
+    Ok(())
 }
 
 /// Checks the scrape configuration and the rules, and runs the rules' own tests.
