@@ -153,7 +153,9 @@ impl Live {
             return Err(found.problems);
         }
         for pool in foreign::pools(&services) {
-            let of_pool = services.iter().filter(|s| *s.pool == *pool && s.owns(&s.name));
+            let of_pool = services
+                .iter()
+                .filter(|s| *s.pool == *pool && s.owns(&s.name) && !s.methods.is_empty());
             live.reflected
                 .push((pool.clone(), of_pool.map(|s| s.name.clone()).collect()));
         }

@@ -12,8 +12,8 @@ use prost::{
     bytes::Buf,
     encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field},
 };
-use prost_reflect::{DescriptorPool, FileDescriptor};
-use prost_types::ServiceDescriptorProto;
+use prost_reflect::{DescriptorPool, FileDescriptor, ServiceDescriptor};
+use prost_types::{MethodDescriptorProto, ServiceDescriptorProto};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_reflection::pb::{
     v1::{
@@ -28,8 +28,9 @@ use tonic_reflection::pb::{
 
 use crate::live::{Current, Live};
 
-/// Field of the services in a `FileDescriptorProto`.
+/// Fields of `FileDescriptorProto` and `ServiceDescriptorProto` (google/protobuf/descriptor.proto).
 const SERVICE: u32 = 6;
+const METHOD: u32 = 2;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
@@ -106,7 +107,9 @@ fn answer(live: &Live, asked: &MessageRequest) -> Option<MessageResponse> {
     Some(match asked {
         MessageRequest::ListServices(_) => MessageResponse::ListServicesResponse(list(live)),
         MessageRequest::FileByFilename(name) => find(live, |pool, _| pool.get_file_by_name(name))?,
-        MessageRequest::FileContainingSymbol(symbol) => find(live, |pool, served| of_symbol(pool, served, symbol))?,
+        MessageRequest::FileContainingSymbol(symbol) => {
+            find(live, |pool, served| of_symbol(live, pool, served, symbol))?
+        }
         MessageRequest::FileContainingExtension(of) => find(live, |pool, _| {
             let message = pool.get_message_by_name(&of.containing_type)?;
             let number = u32::try_from(of.extension_number).ok()?;
@@ -144,7 +147,7 @@ fn find(live: &Live, find: impl Fn(&DescriptorPool, &[String]) -> Option<FileDes
     let (file, served) = found?;
     let mut files = Vec::new();
     closure(&file, &mut HashSet::new(), &mut |file| {
-        files.push(cut(&file.encode_to_vec(), file, served))
+        files.push(cut(live, file, served))
     });
     Some(MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
         file_descriptor_proto: files,
@@ -159,7 +162,7 @@ fn closure(file: &FileDescriptor, seen: &mut HashSet<String>, take: &mut impl Fn
     }
 }
 
-fn of_symbol(pool: &DescriptorPool, served: &[String], symbol: &str) -> Option<FileDescriptor> {
+fn of_symbol(live: &Live, pool: &DescriptorPool, served: &[String], symbol: &str) -> Option<FileDescriptor> {
     let service = |name: &str| {
         let service = pool
             .get_service_by_name(name)
@@ -175,9 +178,8 @@ fn of_symbol(pool: &DescriptorPool, served: &[String], symbol: &str) -> Option<F
         .or_else(|| {
             let (outer, name) = inner?;
             let of_service = || {
-                let service = pool.get_service_by_name(outer)?;
-                service.methods().find(|m| m.name() == name)?;
-                self::of_symbol(pool, served, outer)
+                live.table.get(&format!("/{outer}/{name}"))?;
+                service(outer)
             };
             let of_message = || {
                 let message = pool.get_message_by_name(outer)?;
@@ -187,43 +189,56 @@ fn of_symbol(pool: &DescriptorPool, served: &[String], symbol: &str) -> Option<F
         })
 }
 
-/// A serialized file without the services that are not served. What cannot be read stays as it is: it came from a descriptor that
-/// was read.
-fn cut(raw: &[u8], file: &FileDescriptor, served: &[String]) -> Vec<u8> {
-    if file.services().all(|s| served.iter().any(|n| n == s.full_name())) {
-        return raw.to_vec();
+/// A serialized file without the services and methods that are not served. A file that could not be read would be answered empty;
+/// it came from a descriptor that was read.
+fn cut(live: &Live, file: &FileDescriptor, served: &[String]) -> Vec<u8> {
+    let raw = file.encode_to_vec();
+    let routed = |service: &str, method: &str| live.table.get(&format!("/{service}/{method}")).is_some();
+    let whole = |s: ServiceDescriptor| {
+        served.iter().any(|n| n == s.full_name()) && s.methods().all(|m| routed(s.full_name(), m.name()))
+    };
+    if file.services().all(whole) {
+        return raw;
     }
     let package = file.package_name();
-    kept(raw, |name| {
+    let service = |raw: &[u8]| {
+        let name = ServiceDescriptorProto::decode(raw).ok()?.name.unwrap_or_default();
         let full = if package.is_empty() {
-            name.to_owned()
+            name
         } else {
             format!("{package}.{name}")
         };
-        served.contains(&full)
-    })
-    .unwrap_or_default()
+        served.contains(&full).then_some(())?;
+        fields(raw, METHOD, |raw| {
+            let method = MethodDescriptorProto::decode(raw).ok()?.name.unwrap_or_default();
+            routed(&full, &method).then(|| raw.to_vec())
+        })
+    };
+    fields(&raw, SERVICE, service).unwrap_or_default()
 }
 
-fn kept(mut raw: &[u8], keep: impl Fn(&str) -> bool) -> Option<Vec<u8>> {
+/// A message with each of its sub-messages in field `number` replaced, or left out; all else stays byte for byte.
+fn fields(mut raw: &[u8], number: u32, change: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(raw.len());
     while raw.has_remaining() {
         let start = raw;
-        let (number, wire) = decode_key(&mut raw).ok()?;
-        if (number, wire) == (SERVICE, WireType::LengthDelimited) {
-            let length = usize::try_from(decode_varint(&mut raw).ok()?).ok()?;
-            let (service, rest) = raw.split_at_checked(length)?;
-            raw = rest;
-            let name = ServiceDescriptorProto::decode(service).ok()?.name.unwrap_or_default();
-            if keep(&name) {
-                encode_key(SERVICE, WireType::LengthDelimited, &mut out);
-                encode_varint(length as u64, &mut out);
-                out.extend_from_slice(service);
-            }
-        } else {
-            skip_field(wire, number, &mut raw, DecodeContext::default()).ok()?;
+        let (tag, wire) = decode_key(&mut raw).ok()?;
+        if (tag, wire) != (number, WireType::LengthDelimited) {
+            skip_field(wire, tag, &mut raw, DecodeContext::default()).ok()?;
             out.extend_from_slice(&start[..start.len() - raw.len()]);
+            continue;
+        }
+        let length = usize::try_from(decode_varint(&mut raw).ok()?).ok()?;
+        let (inner, rest) = raw.split_at_checked(length)?;
+        raw = rest;
+        if let Some(inner) = change(inner) {
+            encode_key(number, WireType::LengthDelimited, &mut out);
+            encode_varint(inner.len() as u64, &mut out);
+            out.extend_from_slice(&inner);
         }
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests;
