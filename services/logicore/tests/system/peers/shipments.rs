@@ -19,5 +19,9 @@ mod own;
 mod python;
 #[path = "shipments/readme.rs"]
 mod readme;
+#[path = "shipments/restart.rs"]
+mod restart;
 #[path = "shipments/start.rs"]
 mod start;
+#[path = "shipments/tls.rs"]
+mod tls;

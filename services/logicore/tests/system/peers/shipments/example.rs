@@ -37,14 +37,16 @@ const TOLD: [&str; 5] = [
 pub(super) struct Service {
     work: TempDir,
     port: u16,
-    _process: Child,
+    process: Child,
 }
 
 impl Service {
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    /// Starts it with these flags besides.
+    pub(super) async fn start(flags: &[&str]) -> anyhow::Result<Self> {
         let work = generated().await?;
         let mut command = python(work.path())?;
         command.args(["-m", "service", "--listen", "127.0.0.1:0", "--verbose"]);
+        command.args(flags);
         command
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(work.path().join("service.log"))?);
@@ -55,11 +57,17 @@ impl Service {
             .strip_prefix("listening on port ")
             .context("it does not listen")?
             .parse()?;
-        Ok(Self {
-            work,
-            port,
-            _process: process,
-        })
+        Ok(Self { work, port, process })
+    }
+
+    /// SIGTERM. Whether it ended well.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<bool> {
+        let id = self.process.id().context("it runs")?.to_string();
+        ensure!(
+            std::process::Command::new("kill").arg(&id).status()?.success(),
+            "no process {id}"
+        );
+        Ok(self.process.wait().await?.success())
     }
 
     /// The routes as they stand in the example, with the port that the service has.
@@ -95,7 +103,7 @@ pub(super) async fn behind(
     layout: Layout,
     env: &[(&str, &str)],
 ) -> anyhow::Result<(Service, System)> {
-    let service = Service::start().await?;
+    let service = Service::start(&[]).await?;
     let routes = service.routes(descriptors)?;
     let env = [&[("LOGICORE_ROUTES", &*routes)], env].concat();
     let system = start(layout, &env).await?;
