@@ -15,6 +15,7 @@ mod error;
 mod frames;
 mod headers;
 mod inflate;
+mod intake;
 mod json;
 mod lines;
 mod mask;

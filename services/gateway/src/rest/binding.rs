@@ -10,6 +10,7 @@ use prost_reflect::{
 };
 
 use super::{
+    intake::Intake,
     path::{self, Piece},
     scalar,
     shape::Shapes,
@@ -55,6 +56,8 @@ pub struct Binding {
     /// The response's shape, among those of the pool.
     pub(super) shape: usize,
     pub(super) shapes: Arc<Shapes>,
+    /// How bodies are read without a tree, where they can be.
+    pub(super) intake: Option<Intake>,
 }
 
 impl Binding {
@@ -75,6 +78,7 @@ impl Binding {
         }
         for binding in &mut bindings {
             binding.shape = shapes.add(&binding.method.output());
+            binding.intake = Intake::of(binding, &mut shapes);
         }
         let shapes = Arc::new(shapes);
         for binding in &mut bindings {
@@ -232,6 +236,7 @@ fn of_rule(method: &MethodDescriptor, rule: &DynamicMessage, index: usize) -> Re
         response,
         shape: 0,
         shapes: Arc::default(),
+        intake: None,
     })
 }
 

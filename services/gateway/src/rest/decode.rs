@@ -15,7 +15,7 @@ use super::{
     Match,
     binding::{Binding, BodyRule},
     frames::framed,
-    headers, inflate, json, mask,
+    headers, inflate, intake, json, mask,
     message::{self, At},
     query, scalar,
 };
@@ -30,8 +30,16 @@ pub async fn decode(route: &Match, parts: &Parts, body: Body, limit: usize) -> R
         BodyRule::None => refuse_body(body).await.map(|()| Bytes::new())?,
         _ => read(&parts.headers, body, limit).await?,
     };
-    let message = bind(route, parts.uri.query().unwrap_or_default(), &body)?;
-    request(route, parts, Body::new(http_body_util::Full::from(framed(&message)?)))
+    let message = message(route, parts.uri.query().unwrap_or_default(), &body)?;
+    request(route, parts, Body::new(http_body_util::Full::from(message)))
+}
+
+/// The request message, framed.
+pub(super) fn message(route: &Match, query: &str, body: &[u8]) -> Result<Bytes, Error> {
+    match intake::framed(route, query, body) {
+        Some(message) => Ok(message),
+        None => framed(&bind(route, query, body)?),
+    }
 }
 
 /// The gRPC request with a body that is framed already.

@@ -242,7 +242,7 @@ impl Writer<'_> {
             Item::Text => self.text(bytes),
             Item::Bytes => self.base64(bytes),
             Item::Null => self.raw(b"null"),
-            Item::Enum(names) => match names.get(&(bits as i32)) {
+            Item::Enum(names) => match names.by_number.get(&(bits as i32)) {
                 Some(name) => self.raw(name),
                 None => self.plain(&(bits as i32)),
             },

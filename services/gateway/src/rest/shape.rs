@@ -24,6 +24,8 @@ pub(super) struct Shape {
     direct: Vec<u16>,
     /// Number and index, sorted, for others.
     sorted: Vec<(u32, u16)>,
+    /// Indices into the fields by the names that JSON may use.
+    names: HashMap<Box<str>, u16>,
     /// Extensions are known, whose values stand among the fields.
     pub(super) extended: bool,
 }
@@ -39,6 +41,18 @@ pub(super) struct Field {
     pub(super) presence: bool,
     /// Other members of its oneof: the last one on the wire counts.
     pub(super) rivals: Vec<u16>,
+    /// Numbers of a list stand in one piece.
+    pub(super) packed: bool,
+    proto_name: Box<str>,
+    json_name: Box<str>,
+}
+
+/// An enum's values.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// In quotes; the first one where several share a number.
+    pub(super) by_number: HashMap<i32, Box<[u8]>>,
+    pub(super) by_name: HashMap<Box<str>, i32>,
 }
 
 /// How often a field stands there.
@@ -67,8 +81,8 @@ pub(super) enum Item {
     Double,
     Text,
     Bytes,
-    /// Names by number; an enum whose only value is null has none.
-    Enum(Arc<HashMap<i32, Box<[u8]>>>),
+    Enum(Arc<Names>),
+    /// Of the enum whose only value is null.
     Null,
     /// Index of a message.
     Message(usize),
@@ -119,6 +133,9 @@ impl Shapes {
             item: self.item(&field.kind()),
             presence: field.supports_presence(),
             rivals: rivals.unwrap_or_default(),
+            packed: field.is_packed(),
+            proto_name: field.name().into(),
+            json_name: field.json_name().into(),
         }
     }
 
@@ -154,6 +171,7 @@ impl Shape {
             fields: Vec::new(),
             direct: Vec::new(),
             sorted: Vec::new(),
+            names: HashMap::new(),
             extended: descriptor.extensions().next().is_some(),
         }
     }
@@ -173,7 +191,20 @@ impl Shape {
             }
             self.direct[place] = *index;
         }
+        // Of two fields that share a name, the one whose JSON name it is has it.
+        for name in [|f: &Field| f.proto_name.clone(), |f: &Field| f.json_name.clone()] {
+            let named = fields
+                .iter()
+                .enumerate()
+                .filter_map(|(i, f)| Some((name(f), index(i)?)));
+            self.names.extend(named);
+        }
         self.fields = fields;
+    }
+
+    /// The index of the field of a name, in JSON or in the proto.
+    pub(super) fn named(&self, name: &str) -> Option<usize> {
+        self.names.get(name).map(|index| usize::from(*index))
     }
 
     /// The index of the field of a number.
@@ -192,14 +223,17 @@ fn index(place: usize) -> Option<u16> {
     u16::try_from(place).ok().filter(|place| *place != NONE)
 }
 
-/// The name of each number, in quotes; the first one where several share a number.
-fn names(descriptor: &EnumDescriptor) -> HashMap<i32, Box<[u8]>> {
-    let numbers = descriptor.values().map(|v| v.number());
-    let name = |number| {
-        let name = descriptor.get_value(number)?;
-        Some((number, serde_json::to_vec(name.name()).ok()?.into_boxed_slice()))
-    };
-    numbers.filter_map(name).collect()
+fn names(descriptor: &EnumDescriptor) -> Names {
+    let mut names = Names::default();
+    for value in descriptor.values() {
+        names.by_name.insert(value.name().into(), value.number());
+        let shown = descriptor
+            .get_value(value.number())
+            .map(|first| first.name().to_owned());
+        let quoted = serde_json::to_vec(&shown).unwrap_or_default();
+        names.by_number.insert(value.number(), quoted.into());
+    }
+    names
 }
 
 /// By its size: what it holds may hold itself.

@@ -13,6 +13,7 @@ mod deep;
 mod direct;
 mod errors;
 pub(crate) mod inline;
+mod intake;
 mod masks;
 mod properties;
 mod public;

@@ -17,8 +17,8 @@ use tonic::{Status, body::Body};
 use super::{
     Match,
     binding::BodyRule,
-    decode::{bind, bind_bodiless, broken, request, too_large},
-    frames::{PREFIX, framed, prefix},
+    decode::{bind_bodiless, broken, message, request, too_large},
+    frames::{PREFIX, prefix},
     inflate,
     lines::Lines,
 };
@@ -149,8 +149,8 @@ impl Source {
         match self {
             Self::Lines(lines, query) => match lines.next().await? {
                 Some((number, line)) => {
-                    let message = bind(route, query, &line).map_err(|e| e.with("line", number.to_string()))?;
-                    framed(&message).map(Some)
+                    let message = message(route, query, &line);
+                    message.map(Some).map_err(|e| e.with("line", number.to_string()))
                 }
                 None => Ok(None),
             },

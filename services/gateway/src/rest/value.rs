@@ -95,7 +95,11 @@ pub(super) fn expected(what: &str, json: &Json) -> String {
     }
 }
 
-fn bytes(text: &str) -> Result<Vec<u8>, String> {
+/// Bytes of base64.
+///
+/// # Errors
+/// A sentence that says what it should be.
+pub(super) fn bytes(text: &str) -> Result<Vec<u8>, String> {
     let engine = if text.contains(['-', '_']) {
         &URL_SAFE
     } else {

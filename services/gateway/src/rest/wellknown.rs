@@ -91,25 +91,12 @@ pub(super) fn simple(form: Form, descriptor: &MessageDescriptor, json: &Json) ->
     let mut out = DynamicMessage::new(descriptor.clone());
     match form {
         Form::Timestamp => {
-            let text = text(json, "an RFC 3339 time")?;
-            let time: Option<Timestamp> = is_rfc3339(text).then(|| text.parse().ok()).flatten();
-            let time = time.ok_or("must be an RFC 3339 time, such as `2026-01-31T12:00:00Z`")?;
-            if !TIMES.contains(&time.seconds) {
-                return Err("is out of range: years 1 to 9999".to_owned());
-            }
-            pair(&mut out, time.seconds, time.nanos)?;
+            let (seconds, nanos) = time(text(json, "an RFC 3339 time")?)?;
+            pair(&mut out, seconds, nanos)?;
         }
         Form::Duration => {
-            let text = text(json, "a duration")?;
-            let fits = text.split_once('.').is_none_or(|(_, fraction)| fraction.len() <= 10);
-            let length: Option<Duration> = fits.then(|| text.parse().ok()).flatten();
-            let length = length.ok_or("must be seconds with at most nine digits after the point, such as `1.5s`")?;
-            if i128::from(length.seconds).abs() * 1_000_000_000 + i128::from(length.nanos).abs()
-                > i128::from(LONGEST) * 1_000_000_000
-            {
-                return Err("is out of range: 10000 years".to_owned());
-            }
-            pair(&mut out, length.seconds, length.nanos)?;
+            let (seconds, nanos) = length(text(json, "a duration")?)?;
+            pair(&mut out, seconds, nanos)?;
         }
         Form::FieldMask => {
             let paths = mask(text(json, "a string of field paths")?)?;
@@ -122,6 +109,34 @@ pub(super) fn simple(form: Form, descriptor: &MessageDescriptor, json: &Json) ->
         Form::Any | Form::Struct | Form::Value | Form::List => return Err("is no single value".to_owned()),
     }
     Ok(out)
+}
+
+/// Seconds and nanoseconds of a time.
+///
+/// # Errors
+/// A sentence that says what it should be.
+pub(super) fn time(text: &str) -> Result<(i64, i32), String> {
+    let time: Option<Timestamp> = is_rfc3339(text).then(|| text.parse().ok()).flatten();
+    let time = time.ok_or("must be an RFC 3339 time, such as `2026-01-31T12:00:00Z`")?;
+    match TIMES.contains(&time.seconds) {
+        true => Ok((time.seconds, time.nanos)),
+        false => Err("is out of range: years 1 to 9999".to_owned()),
+    }
+}
+
+/// Seconds and nanoseconds of a duration.
+///
+/// # Errors
+/// A sentence that says what it should be.
+pub(super) fn length(text: &str) -> Result<(i64, i32), String> {
+    let fits = text.split_once('.').is_none_or(|(_, fraction)| fraction.len() <= 10);
+    let length: Option<Duration> = fits.then(|| text.parse().ok()).flatten();
+    let length = length.ok_or("must be seconds with at most nine digits after the point, such as `1.5s`")?;
+    let nanos = i128::from(length.seconds).abs() * 1_000_000_000 + i128::from(length.nanos).abs();
+    match nanos <= i128::from(LONGEST) * 1_000_000_000 {
+        true => Ok((length.seconds, length.nanos)),
+        false => Err("is out of range: 10000 years".to_owned()),
+    }
 }
 
 /// `{"@type": ..., fields}`, or `{"@type": ..., "value": ...}` where the type has a JSON form of its own.
