@@ -18,6 +18,7 @@ pub mod ready;
 pub mod request_id;
 pub mod rescue;
 pub mod route;
+pub mod scope;
 pub mod trace;
 
 use std::{convert::Infallible, pin::Pin};

@@ -6,6 +6,7 @@ mod json;
 mod metrics;
 mod recent;
 mod requests;
+mod sink;
 mod start;
 pub(crate) mod trace_context;
 

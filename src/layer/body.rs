@@ -10,7 +10,8 @@ use http::{HeaderMap, Response};
 use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status, body::Body};
-use tracing::Span;
+
+use super::scope::Scope;
 
 use crate::error::{Error, Reason};
 
@@ -43,8 +44,8 @@ pub fn unreadable(status: Status) -> Error {
 }
 
 /// Calls `ended` once with the code that a call ended with, `CANCELLED` when nobody read the answer to its end. The body is
-/// read within `span`.
-pub fn watch<F>(response: Response<Body>, span: Span, ended: F) -> Response<Body>
+/// read within `scope`.
+pub fn watch<F>(response: Response<Body>, scope: Scope, ended: F) -> Response<Body>
 where
     F: FnOnce(Code) + Send + 'static,
 {
@@ -55,7 +56,7 @@ where
     response.map(|inner| {
         Body::new(Watched {
             inner,
-            span,
+            scope,
             ended: Some(ended),
         })
     })
@@ -63,7 +64,7 @@ where
 
 struct Watched<F: FnOnce(Code)> {
     inner: Body,
-    span: Span,
+    scope: Scope,
     ended: Option<F>,
 }
 
@@ -84,10 +85,7 @@ impl<F: FnOnce(Code) + Send + 'static> http_body::Body for Watched<F> {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let polled = {
-            let _entered = this.span.enter();
-            Pin::new(&mut this.inner).poll_frame(cx)
-        };
+        let polled = this.scope.within(|| Pin::new(&mut this.inner).poll_frame(cx));
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
@@ -190,7 +188,7 @@ mod tests {
     fn seen(response: Response<Body>) -> (Response<Body>, Arc<Mutex<Vec<Code>>>) {
         let codes = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&codes);
-        let response = watch(response, Span::none(), move |code| sink.lock().unwrap().push(code));
+        let response = watch(response, Scope::nothing(), move |code| sink.lock().unwrap().push(code));
         (response, codes)
     }
 

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use super::{
     deadline::{self, Deadline},
     request_id,
+    scope::Known,
 };
 use crate::telemetry::trace_context;
 
@@ -22,10 +23,22 @@ pub(crate) struct Call {
     pub(crate) request_id: Option<HeaderValue>,
     /// The caller's `traceparent` and `tracestate`, for the time that no spans are exported.
     pub(crate) trace: Option<(HeaderValue, Option<HeaderValue>)>,
+    /// What the log says of it, where no span does.
+    pub(crate) known: Option<Known>,
 }
 
 pub(crate) fn with_call<F: Future>(call: Arc<Call>, future: F) -> impl Future<Output = F::Output> {
     CALL.scope(call, future)
+}
+
+/// Does something within a call, without waiting.
+pub(super) fn within_call<T>(call: Arc<Call>, work: impl FnOnce() -> T) -> T {
+    CALL.sync_scope(call, work)
+}
+
+/// Looks at the call in hand; `None` outside of one.
+pub(super) fn with_current<T>(look: impl FnOnce(&Arc<Call>) -> T) -> Option<T> {
+    CALL.try_with(look).ok()
 }
 
 pub(crate) fn with_deadline<F: Future>(deadline: Deadline, future: F) -> impl Future<Output = F::Output> {

@@ -21,6 +21,7 @@ use super::{
     gate::{Gate, GateLayer},
     outgoing::{self, Call},
     request_id, route,
+    scope::{self, Known, Scope},
 };
 use crate::{
     access::Principal,
@@ -37,6 +38,8 @@ pub struct TraceLayer {
     /// What the spans are called after; `None` for the service that the method belongs to.
     role: Option<&'static str>,
     exports: bool,
+    /// Without spans the call itself is what its log lines belong to.
+    spans: bool,
 }
 
 impl TraceLayer {
@@ -46,6 +49,8 @@ impl TraceLayer {
         Self {
             role: None,
             exports: settings.telemetry.otlp_endpoint.is_some(),
+            // Its store's jobs open spans below, on other threads.
+            spans: true,
         }
     }
 
@@ -54,6 +59,7 @@ impl TraceLayer {
     pub fn gateway(settings: &Settings) -> Self {
         Self {
             role: Some("gateway"),
+            spans: scope::spans_are_read(settings),
             ..Self::service(settings)
         }
     }
@@ -88,22 +94,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if !self.layer.spans {
+            pass_on(None, &mut request);
+            let call = Arc::new(self.layer.call(&request, true));
+            let answer = outgoing::within_call(Arc::clone(&call), || self.inner.call(request));
+            return Box::pin(outgoing::with_call(call, answer));
+        }
         let exports = self.layer.exports;
         let span = self.layer.open(&mut request);
-        let call = Arc::new(Call {
-            request_id: request.headers().get(request_id::HEADER).cloned(),
-            trace: request
-                .headers()
-                .get(trace_context::PARENT)
-                .map(|parent| (parent.clone(), request.headers().get(trace_context::STATE).cloned())),
-        });
+        let call = Arc::new(self.layer.call(&request, false));
         let answer = span.in_scope(|| self.inner.call(request));
         let within = span.clone();
         Box::pin(
             async move {
                 let Ok(response) = outgoing::with_call(call, answer).await;
                 let ending = within.clone();
-                Ok(body::watch(response, within, move |code| close(&ending, code, exports)))
+                Ok(body::watch(response, Scope::from(within), move |code| {
+                    close(&ending, code, exports)
+                }))
             }
             .instrument(span),
         )
@@ -111,13 +119,32 @@ where
 }
 
 impl TraceLayer {
+    /// What the call hands on, and what its log lines say.
+    fn call(&self, request: &Request<Body>, logged: bool) -> Call {
+        let headers = request.headers();
+        let extensions = request.extensions();
+        let known = || Known {
+            role: self.role.unwrap_or("service"),
+            method: route::method(extensions).cloned(),
+            request_id: extensions.get::<request_id::RequestId>().map(|id| Arc::clone(&id.0)),
+            ..Known::default()
+        };
+        Call {
+            request_id: headers.get(request_id::HEADER).cloned(),
+            trace: headers
+                .get(trace_context::PARENT)
+                .map(|parent| (parent.clone(), headers.get(trace_context::STATE).cloned())),
+            known: logged.then(known),
+        }
+    }
+
     fn open(&self, request: &mut Request<Body>) -> Span {
         let id = request
             .extensions()
             .get::<request_id::RequestId>()
             .map(|id| Arc::clone(&id.0));
         let method = route::method(request.extensions()).cloned();
-        let path = method.as_ref().map_or("unknown", |m| m.path.trim_start_matches('/'));
+        let path = scope::path(method.as_deref());
         let role = self.role.unwrap_or_else(|| method.as_deref().map_or("service", part));
         // At the level of errors, so that a log of errors alone still says which call they belong to.
         let span = tracing::error_span!(
@@ -147,18 +174,20 @@ impl TraceLayer {
                 trace_context::inject(&span, request.headers_mut());
             }
         } else {
-            pass_on(&span, request);
+            pass_on(Some(&span), request);
         }
         span
     }
 }
 
 /// The caller's own trace context, or none when it is malformed.
-fn pass_on(span: &Span, request: &mut Request<Body>) {
+fn pass_on(span: Option<&Span>, request: &mut Request<Body>) {
     let headers = request.headers_mut();
     match headers.get(trace_context::PARENT).map(trace_context::trace_id) {
         Some(Some(id)) => {
-            span.record("trace_id", id);
+            if let Some(span) = span {
+                span.record("trace_id", id);
+            }
         }
         Some(None) => {
             headers.remove(trace_context::PARENT);
@@ -199,11 +228,22 @@ pub struct Who;
 
 impl Gate for Who {
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        let principal = request.extensions().get::<Arc<Principal>>();
+        let peer = request.extensions().get::<Peer>();
+        let noted = outgoing::with_current(|call| {
+            let Some(known) = &call.known else { return false };
+            principal.map(|p| known.principal.set(p.subject));
+            peer.map(|p| known.peer.set(p.role.as_str()));
+            true
+        });
+        if noted == Some(true) {
+            return Ok(());
+        }
         let span = Span::current();
-        if let Some(principal) = request.extensions().get::<Arc<Principal>>() {
+        if let Some(principal) = principal {
             span.record("principal", tracing::field::display(&principal.subject));
         }
-        if let Some(peer) = request.extensions().get::<Peer>() {
+        if let Some(peer) = peer {
             span.record("peer", peer.role.as_str());
         }
         Ok(())

@@ -14,7 +14,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::json::Json;
+use super::{json::Json, sink::Sink};
 use crate::{
     error::{Error, Reason},
     settings::{LogFormat, Settings, Telemetry},
@@ -27,13 +27,19 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tokio_rustls=warn,tonic=warn,tower=warn,sqlx=warn,\
                      opentelemetry=warn,opentelemetry_sdk=warn,opentelemetry-otlp=warn";
 
-/// Keeps the exporter alive; dropping it sends what is left, within 3 s.
+/// Keeps the exporter alive; dropping it writes the log's last lines and sends the last spans, within 3 s.
 #[derive(Debug)]
-pub struct Guard(Option<SdkTracerProvider>);
+pub struct Guard {
+    provider: Option<SdkTracerProvider>,
+    log: Option<Sink<std::io::Stderr>>,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(provider) = &self.0
+        if let Some(log) = &self.log {
+            log.flush();
+        }
+        if let Some(provider) = &self.provider
             && let Err(error) = provider.shutdown_with_timeout(EXPORT_TIMEOUT)
         {
             tracing::warn!(%error, "last spans could not be exported");
@@ -46,7 +52,9 @@ impl Drop for Guard {
 /// # Errors
 /// When the filter or the endpoint cannot be used, or logs are set up already.
 pub fn init(settings: &Settings) -> Result<Guard, Error> {
-    let (subscriber, guard) = subscriber(settings, std::io::stderr, std::io::stderr().is_terminal())?;
+    let log = Sink::new(std::io::stderr());
+    let (subscriber, mut guard) = subscriber(settings, log.clone(), std::io::stderr().is_terminal())?;
+    guard.log = Some(log);
     subscriber
         .try_init()
         .map_err(|e| Error::new(Reason::StateForbids, "logs are set up already").because(e))?;
@@ -86,7 +94,7 @@ where
     let subscriber = tracing_subscriber::registry()
         .with(traces)
         .with(log.with_filter(filter(&settings.telemetry)?));
-    Ok((subscriber, Guard(provider)))
+    Ok((subscriber, Guard { provider, log: None }))
 }
 
 fn filter(telemetry: &Telemetry) -> Result<EnvFilter, Error> {

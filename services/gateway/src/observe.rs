@@ -15,12 +15,17 @@ use std::{
 };
 
 use http::{Method, Request, Response, Uri};
-use logicore::{Context as Process, error::code_name, layer::body, server::PeerAddr, telemetry::RequestMetrics};
+use logicore::{
+    Context as Process,
+    error::code_name,
+    layer::{body, scope::Scope},
+    server::PeerAddr,
+    telemetry::RequestMetrics,
+};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tonic::{Code, body::Body};
 use tower::{Layer, Service};
-use tracing::Span;
 
 use crate::{
     protocol::Protocol,
@@ -89,7 +94,7 @@ where
                 .then(|| (request.method().clone(), request.uri().clone())),
             quiet: route.is_some_and(|r| r.method.service.starts_with("grpc.")),
             since: Instant::now(),
-            span: Span::current(),
+            scope: Scope::current(),
             ended: false,
         };
         ResponseFuture {
@@ -108,7 +113,7 @@ struct Seen {
     /// Probes and tools come every few seconds; what they ask is of no interest to most.
     quiet: bool,
     since: Instant,
-    span: Span,
+    scope: Scope,
     ended: bool,
 }
 
@@ -119,7 +124,7 @@ impl Seen {
         }
         let took = self.since.elapsed();
         self.counters.record(code, took);
-        self.span.in_scope(|| self.log(code, took));
+        self.scope.within(|| self.log(code, took));
     }
 
     fn log(&self, code: Code, took: Duration) {
@@ -181,7 +186,9 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Response
         let Some(mut seen) = this.seen.take() else {
             return Poll::Ready(Ok(response));
         };
-        Poll::Ready(Ok(body::watch(response, Span::none(), move |code| seen.end(code))))
+        // The layer around reads the body within its span, where it has one.
+        let scope = seen.scope.clone();
+        Poll::Ready(Ok(body::watch(response, scope, move |code| seen.end(code))))
     }
 }
 
