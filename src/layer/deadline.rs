@@ -176,7 +176,10 @@ pub fn format(left: Duration) -> HeaderValue {
         (u128::from(left.as_secs()), 'S'),
     ];
     let (n, unit) = units.into_iter().find(|(n, _)| *n <= MOST).unwrap_or((MOST, 'S'));
-    HeaderValue::try_from(format!("{n}{unit}")).expect("digits and a letter are header text")
+    let mut value = HeaderValue::try_from(format!("{n}{unit}")).expect("digits and a letter are header text");
+    // Another one each time: see the request's id.
+    value.set_sensitive(true);
+    value
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tonic::body::Body;
 use tower::{Layer, Service};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+use crate::clock::Clock;
 
 /// The header, in requests and answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -52,10 +54,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (id, value) = match request.headers().get(HEADER).and_then(accepted) {
+        let (id, mut value) = match request.headers().get(HEADER).and_then(accepted) {
             Some(theirs) => theirs,
             None => fresh(),
         };
+        // Never seen again: in the tables of header compression (RFC 7541) it would push out what comes with every request.
+        value.set_sensitive(true);
         // The header goes on to the services behind, whatever it was before.
         request.headers_mut().insert(HEADER, value.clone());
         request.extensions_mut().insert(RequestId(id));
@@ -73,10 +77,14 @@ fn accepted(value: &HeaderValue) -> Option<(Arc<str>, HeaderValue)> {
     fits.then(|| (text.into(), value.clone()))
 }
 
+/// A UUID of version 7, whose random part comes from the thread's generator: the system's would be a system call for each request.
 fn fresh() -> (Arc<str>, HeaderValue) {
-    let id = Uuid::now_v7().to_string();
-    let value = HeaderValue::from_str(&id).expect("a UUID is header text");
-    (id.into(), value)
+    let millis = u64::try_from(Clock::system().now().timestamp_millis()).unwrap_or_default();
+    let id = Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid();
+    let mut text = Uuid::encode_buffer();
+    let text: &str = id.hyphenated().encode_lower(&mut text);
+    let value = HeaderValue::from_str(text).expect("a UUID is header text");
+    (text.into(), value)
 }
 
 pin_project! {

@@ -141,19 +141,18 @@ impl Limit {
     }
 
     fn tell(&self, standing: &Standing, headers: &mut HeaderMap) {
+        let seconds = u64::try_from(standing.reset.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
         headers.insert(LIMIT, self.limit.clone());
-        headers.insert(REMAINING, standing.remaining.into());
-        headers.insert(
-            RESET,
-            standing
-                .reset
-                .as_millis()
-                .div_ceil(1000)
-                .try_into()
-                .map_or_else(|_| u64::MAX.into(), |s: u64| s.into()),
-        );
+        headers.insert(REMAINING, once(standing.remaining.into()));
+        headers.insert(RESET, once(seconds.into()));
         headers.insert(POLICY, self.policy.clone());
     }
+}
+
+/// A value that is another one with each answer: in the tables of header compression (RFC 7541) it would push out those that are not.
+fn once(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 impl<S> Layer<S> for LimitLayer {

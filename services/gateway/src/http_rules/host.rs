@@ -62,20 +62,25 @@ impl Hosts {
 
     fn served(&self, names: &[String], host: Option<&Authority>) -> Result<(), Error> {
         let host = host.ok_or_else(|| refused("what is no host"))?;
-        let bare = name(host);
-        let address = self.addresses && bare.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        let bare = without_dot(host);
+        let known = names.iter().any(|name| name.eq_ignore_ascii_case(bare));
+        let address = || self.addresses && bare.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
         // What stands before an `@` is a trick and no host.
-        match !host.as_str().contains('@') && (address || names.contains(&bare)) {
+        match !host.as_str().contains('@') && (known || address()) {
             true => Ok(()),
-            false => Err(refused(&bare)),
+            false => Err(refused(&bare.to_ascii_lowercase())),
         }
     }
 }
 
 /// The name without port, in lower case, without the root's dot.
 fn name(authority: &Authority) -> String {
+    without_dot(authority).to_ascii_lowercase()
+}
+
+fn without_dot(authority: &Authority) -> &str {
     let host = authority.host();
-    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+    host.strip_suffix('.').unwrap_or(host)
 }
 
 fn refused(host: &str) -> Error {
