@@ -16,6 +16,7 @@
 mod connection;
 mod counted;
 mod frames;
+mod gather;
 mod phase;
 mod places;
 mod proxy;
@@ -40,6 +41,7 @@ use self::{places::Places, proxy::Networks};
 use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Protocols};
+pub(crate) use gather::Gathered;
 pub use phase::{Lifecycle, Phase};
 pub use places::network;
 

@@ -24,7 +24,7 @@ use tonic::body::Body;
 use tower::{ServiceExt, util::Oneshot};
 
 use super::{
-    HEAD_TIMEOUT, HttpService, PeerAddr,
+    Gathered, HEAD_TIMEOUT, HttpService, PeerAddr,
     counted::Counted,
     frames::Frames,
     traffic::{Answer, Traffic},
@@ -137,7 +137,7 @@ impl Connections {
             Some(_) => Frames::watched(),
             None => Frames::believed(),
         };
-        let io = Counted::new(io, Arc::clone(&traffic), frames);
+        let io = Counted::new(Gathered::accepted(io), Arc::clone(&traffic), frames);
         let entry = Entry {
             service: self.service.clone(),
             peer,
