@@ -23,6 +23,7 @@ mod balance;
 mod breaker;
 mod connection;
 mod count;
+mod driver;
 mod endpoint;
 mod failure;
 mod health;
@@ -33,10 +34,12 @@ mod plan;
 mod pool;
 mod replay;
 mod retry;
+mod sending;
 mod status;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wire;
 
 use std::{
     collections::BTreeSet,

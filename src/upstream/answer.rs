@@ -17,11 +17,11 @@ use tonic::{Code, Status};
 
 use super::{
     breaker::Outcome,
-    connection::Wire,
     count::{Count, message_count},
     failure::{RETRY_AFTER, broken},
     idle::Activity,
     judge::Judge,
+    wire::Wire,
 };
 use crate::error::{Error, Reason};
 

@@ -7,7 +7,6 @@ use super::{
     Shared, Trust,
     answer::{Answer, Limit, Pushback, code_of},
     breaker::Outcome,
-    connection::Wire,
     count::{Count, message_count},
     endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
@@ -15,6 +14,7 @@ use super::{
     plan::Plan,
     pool::no_endpoint,
     replay::Replay,
+    wire::Wire,
 };
 use crate::{
     error::{Error, Reason},

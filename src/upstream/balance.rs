@@ -121,7 +121,8 @@ impl Balance {
 
     async fn resolve_first(&self) {
         if self.endpoints.load().is_empty() && self.named() {
-            self.look_up(true).await;
+            // Apart: it is as large as a call's whole future, and seldom needed.
+            Box::pin(self.look_up(true)).await;
         }
     }
 

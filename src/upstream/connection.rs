@@ -1,5 +1,8 @@
 //! One HTTP/2 connection to an endpoint: how it is made, how many calls are on it, how calls leave it.
 //!
+//! h2 itself and not hyper's client: that puts two tasks and two channels between a call and its stream, which is half of what it
+//! costs; and h2's errors say what became of a call.
+//!
 //! The decision to question: a young call whose caller left is not reset at once. A server that finds requests taken back before it
 //! has looked at them takes that for an attack (CVE-2023-44487) and ends the connection, and with it the calls of everybody else.
 
@@ -9,23 +12,15 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
+use h2::client::{Builder, ResponseFuture, SendRequest};
 use http::{Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::{
-    body::Incoming,
-    client::conn::{
-        TrySendError,
-        http2::{Builder, Connection as Driver, SendRequest},
-    },
-};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -34,12 +29,14 @@ use tokio::{
 };
 use tonic::body::Body;
 
-use super::tls::Credentials;
-use crate::{error::BoxError, mesh::MemoryAddress};
+use super::{
+    driver::{Driver, Running},
+    sending::{Sending, send_body},
+    tls::Credentials,
+    wire::Wire,
+};
+use crate::{error::BoxError, mesh::MemoryAddress, server::Gathered};
 
-/// Within our own deployment a peer that is gone without a word is noticed after the sum of the two.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Servers of others may punish HTTP/2's pings (grpc-go allows one in five minutes); those of TCP they do not even see.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -50,6 +47,8 @@ const STREAM_WINDOW: u32 = 512 << 10;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 /// Response heads carry `grpc-status-details-bin`, which grows with what is wrong.
 const HEADER_LIST: u32 = 64 << 10;
+/// Bytes that wait for room on one stream, at most.
+const SEND_BUFFER: usize = 1 << 20;
 /// Streams that we reset and remember, so that what comes late for them is no error.
 const RESETS_REMEMBERED: usize = 256;
 /// Calls that a connection carries before another one is opened beside it, where the peer allows as many.
@@ -71,7 +70,9 @@ pub(super) enum Dial {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    sender: SendRequest<Body>,
+    sender: SendRequest<Bytes>,
+    /// It takes no more calls.
+    ended: Arc<AtomicBool>,
     /// Calls that are on it.
     streams: AtomicUsize,
     /// Calls that ever were.
@@ -80,24 +81,6 @@ pub(super) struct Connection {
     resets: AtomicUsize,
     /// Calls that fit well.
     comfort: AtomicUsize,
-}
-
-/// What runs a connection; ends with it.
-pub(super) type Running = Pin<Box<dyn Runs>>;
-
-/// hyper's half of a connection.
-pub(super) trait Runs: Future<Output = hyper::Result<()>> + Send {
-    /// Streams that the peer allows at once.
-    fn allowed(&self) -> usize;
-}
-
-impl<T> Runs for Driver<TokioIo<T>, Body, TokioExecutor>
-where
-    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    fn allowed(&self) -> usize {
-        self.current_max_send_streams()
-    }
 }
 
 impl Dial {
@@ -126,19 +109,20 @@ async fn handshake<T>(io: T, own: bool) -> Result<(Arc<Connection>, Running), Bo
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (sender, driver) = Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
+    let (sender, connection) = Builder::new()
+        .enable_push(false)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
-        .keep_alive_interval(own.then_some(KEEPALIVE_INTERVAL))
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(own)
-        .handshake(TokioIo::new(io))
+        .max_send_buffer_size(SEND_BUFFER)
+        .handshake(Gathered::http2(io))
         .await?;
+    let ended = Arc::new(AtomicBool::new(false));
+    let driver = Driver::new(connection, Arc::clone(&ended), own);
     let connection = Connection {
         sender,
+        ended,
         streams: AtomicUsize::new(0),
         calls: AtomicUsize::new(0),
         resets: AtomicUsize::new(0),
@@ -150,7 +134,7 @@ where
 impl Connection {
     /// Whether calls may be put on it.
     pub(super) fn usable(&self) -> bool {
-        !self.sender.is_closed() && self.resets.load(Relaxed) < RESETS
+        !self.ended.load(Relaxed) && self.resets.load(Relaxed) < RESETS
     }
 
     /// Calls that are on it.
@@ -173,113 +157,125 @@ impl Connection {
         self.streams() < self.comfort.load(Relaxed)
     }
 
-    /// Sends a request and waits for the response's head. Dropping the future or the response's body resets the stream, though
-    /// not at once.
-    pub(super) fn send(self: &Arc<Self>, request: Request<Body>) -> Waiting {
+    /// Sends a request; what comes waits for the response's head. Dropping that, or the response's body, resets the stream, though not
+    /// at once.
+    ///
+    /// # Errors
+    /// When it was never sent.
+    pub(super) fn send(self: &Arc<Self>, request: Request<Body>) -> Result<Waiting, Unsent> {
+        let mut sender = self.sender.clone();
+        // A handle of its own never waits: it only asks whether the connection takes calls.
+        if let Poll::Ready(Err(error)) = sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            return Err(Unsent { request, error });
+        }
+        let (parts, body) = request.into_parts();
+        let all = http_body::Body::is_end_stream(&body);
+        let (answer, stream) = match sender.send_request(Request::from_parts(parts, ()), all) {
+            Ok(sent) => sent,
+            Err(error) => return Ok(Waiting::failed(error)),
+        };
         self.calls.fetch_add(1, Relaxed);
         self.streams.fetch_add(1, Relaxed);
-        Waiting {
-            answer: Some(Box::pin(self.sender.clone().try_send_request(request))),
-            stream: Some(Stream(Arc::clone(self))),
+        let sending = (!all).then(|| Sending::new(stream, body));
+        Ok(Waiting {
+            call: Some(Call {
+                answer,
+                stream: Stream {
+                    connection: Arc::clone(self),
+                    body: None,
+                },
+            }),
+            sending,
+            failed: None,
+            since: Instant::now(),
+        })
+    }
+}
+
+/// A request that went nowhere.
+pub(super) struct Unsent {
+    pub(super) request: Request<Body>,
+    pub(super) error: h2::Error,
+}
+
+/// A call whose answer has not begun.
+pub(super) struct Waiting {
+    call: Option<Call>,
+    /// What of the request is not on its way yet.
+    sending: Option<Sending>,
+    failed: Option<h2::Error>,
+    since: Instant,
+}
+
+impl Waiting {
+    fn failed(error: h2::Error) -> Self {
+        Self {
+            call: None,
+            sending: None,
+            failed: Some(error),
             since: Instant::now(),
         }
     }
 }
 
-type Sent = Pin<Box<dyn Future<Output = Result<Response<Incoming>, TrySendError<Request<Body>>>> + Send>>;
-
-/// A call whose answer has not begun.
-pub(super) struct Waiting {
-    answer: Option<Sent>,
-    stream: Option<Stream>,
-    since: Instant,
+struct Call {
+    answer: ResponseFuture,
+    stream: Stream,
 }
 
 impl Future for Waiting {
-    type Output = Result<Response<Wire>, TrySendError<Request<Body>>>;
+    type Output = Result<Response<Wire>, h2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(answer) = &mut self.answer else {
-            return Poll::Pending;
+        let this = &mut *self;
+        let Some(call) = &mut this.call else {
+            return this
+                .failed
+                .take()
+                .map_or(Poll::Pending, |error| Poll::Ready(Err(error)));
         };
-        let answered = std::task::ready!(answer.as_mut().poll(cx));
-        self.answer = None;
-        let stream = self.stream.take();
-        Poll::Ready(answered.map(|response| {
-            response.map(|inner| Wire {
-                inner,
-                stream,
-                whole: false,
-            })
-        }))
+        if let Some(sending) = this.sending.take() {
+            call.stream.body = send_body(sending, cx);
+        }
+        let answered = ready!(Pin::new(&mut call.answer).poll(cx));
+        let stream = this.call.take().map(|call| call.stream);
+        Poll::Ready(answered.map(|response| response.map(|inner| Wire::new(inner, stream))))
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let (Some(answer), Some(stream)) = (self.answer.take(), self.stream.take()) else {
-            return;
-        };
-        stream.0.resets.fetch_add(1, Relaxed);
+        let Some(call) = self.call.take() else { return };
+        call.stream.count_reset();
         let left = YOUNG.saturating_sub(self.since.elapsed());
         if let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !left.is_zero()) {
             runtime.spawn(async move {
-                let _ = tokio::time::timeout(left, answer).await;
-                drop(stream);
+                let _ = tokio::time::timeout(left, call.answer).await;
+                drop(call.stream);
             });
         }
     }
 }
 
-/// A call's place on its connection.
+/// A call's place on its connection, and the task that sends its body where one had to.
 #[derive(Debug)]
-struct Stream(Arc<Connection>);
+pub(super) struct Stream {
+    connection: Arc<Connection>,
+    body: Option<tokio::task::AbortHandle>,
+}
+
+impl Stream {
+    /// The call is left before its end.
+    pub(super) fn count_reset(&self) {
+        self.connection.resets.fetch_add(1, Relaxed);
+    }
+}
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Relaxed);
-    }
-}
-
-/// The body of a response as it comes; has its place on the connection until it is dropped.
-#[derive(Debug)]
-pub(super) struct Wire {
-    inner: Incoming,
-    stream: Option<Stream>,
-    whole: bool,
-}
-
-impl HttpBody for Wire {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => self.whole = frame.is_trailers(),
-            Poll::Ready(_) => self.whole = true,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        if let Some(stream) = self
-            .stream
-            .as_ref()
-            .filter(|_| !self.whole && !self.inner.is_end_stream())
-        {
-            stream.0.resets.fetch_add(1, Relaxed);
+        self.connection.streams.fetch_sub(1, Relaxed);
+        if let Some(body) = &self.body {
+            body.abort();
         }
     }
 }

@@ -16,12 +16,7 @@ use http::{
 use tonic::body::Body;
 
 use super::{
-    breaker::Breaker,
-    connection::{Dial, Wire},
-    failure::Failure,
-    load::Load,
-    pool::Pool,
-    tls::Credentials,
+    breaker::Breaker, connection::Dial, failure::Failure, load::Load, pool::Pool, tls::Credentials, wire::Wire,
 };
 use crate::mesh::MemoryAddress;
 

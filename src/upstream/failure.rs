@@ -1,6 +1,6 @@
 //! What went wrong before an upstream gave an answer, and what that allows.
 //!
-//! The decision to question: RST_STREAM and GOAWAY are read from h2's own error, since hyper's hides them. REFUSED_STREAM, and a
+//! The decision to question: RST_STREAM and GOAWAY are read from h2's own error. REFUSED_STREAM, and a
 //! GOAWAY that came from the peer, say that the stream was never processed; h2 gives the latter only to streams above the
 //! GOAWAY's last id, those below end with an I/O error.
 
@@ -58,8 +58,8 @@ impl Failure {
         }
     }
 
-    /// What hyper says about a request that it had taken.
-    pub(super) fn of(service: &str, error: hyper::Error) -> Self {
+    /// What h2 says about a request that it had taken.
+    pub(super) fn of(service: &str, error: h2::Error) -> Self {
         let kind = if unprocessed(&error) {
             Kind::Unprocessed
         } else {
@@ -114,10 +114,8 @@ fn unavailable(message: String) -> Error {
     Error::new(Reason::UpstreamUnavailable, message).retry_after(RETRY_AFTER)
 }
 
-fn unprocessed(error: &hyper::Error) -> bool {
-    h2_error(error).is_some_and(|e| {
-        (e.is_reset() && e.reason() == Some(Reset::REFUSED_STREAM)) || (e.is_go_away() && e.is_remote())
-    })
+fn unprocessed(error: &h2::Error) -> bool {
+    (error.is_reset() && error.reason() == Some(Reset::REFUSED_STREAM)) || (error.is_go_away() && error.is_remote())
 }
 
 fn h2_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a h2::Error> {

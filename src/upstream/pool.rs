@@ -18,8 +18,10 @@ use http::{Request, Response};
 use tonic::body::Body;
 
 use super::{
-    connection::{Connection, Dial, Running, Wire},
+    connection::{Connection, Dial},
+    driver::Running,
     failure::{Failure, Kind},
+    wire::Wire,
 };
 use crate::error::{BoxError, Error, Reason};
 
@@ -30,7 +32,7 @@ const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A connection without a call for so long is closed, but for the last one within our own deployment: there it is kept warm, while
 /// elsewhere something between may forget it without a word.
 const IDLE: Duration = Duration::from_secs(60);
-/// By then the peer has said how many streams it allows. Until then it is taken to allow enough, and hyper waits where it does not.
+/// By then the peer has said how many streams it allows. Until then it is taken to allow enough, and h2 waits where it does not.
 const SETTLED: Duration = Duration::from_millis(100);
 /// Wait after a connection that load asked for could not be had.
 const GROW_PAUSE: Duration = Duration::from_secs(1);
@@ -74,22 +76,22 @@ impl Pool {
                 .connection()
                 .await
                 .map_err(|e| Failure::connection(shared.service, e))?;
-            match connection.send(request).await {
-                Ok(response) => return Ok(response),
-                // After GOAWAY, while old streams live, the connection does not look closed: it hands the request back.
-                Err(mut e) => match e.take_message() {
-                    Some(unsent) => {
-                        request = unsent;
-                        shared.forget(&connection);
-                    }
-                    None => {
-                        let failure = Failure::of(shared.service, e.into_error());
+            match connection.send(request) {
+                Ok(waiting) => {
+                    return waiting.await.map_err(|error| {
+                        let failure = Failure::of(shared.service, error);
                         if failure.kind == Kind::Unprocessed {
                             shared.forget(&connection);
                         }
-                        return Err(failure);
-                    }
-                },
+                        failure
+                    });
+                }
+                // After GOAWAY, while old streams live, the connection does not look closed: it hands the request back.
+                Err(unsent) => {
+                    tracing::debug!(error = %unsent.error, "call is moved to another connection");
+                    request = unsent.request;
+                    shared.forget(&connection);
+                }
             }
         }
         Err(Failure::connection(
@@ -107,9 +109,15 @@ impl Pool {
 
 impl Shared {
     async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>, BoxError> {
-        if let Some(live) = self.choose() {
-            return Ok(live);
+        match self.choose() {
+            Some(live) => Ok(live),
+            // Apart: what a dial needs, TLS above all, would make every call's future as large as its own.
+            None => Box::pin(self.first()).await,
         }
+    }
+
+    /// Dials, or waits for somebody who does.
+    async fn first(self: &Arc<Self>) -> Result<Arc<Connection>, BoxError> {
         let failures = self.failures.load(Ordering::Acquire);
         let _turn = self.dialling.lock().await;
         if let Some(live) = self.choose() {
@@ -175,7 +183,7 @@ async fn grow(pool: Arc<Shared>) {
     pool.growing.store(false, Ordering::Release);
 }
 
-/// Runs a connection to its end, which comes when nobody holds it any more: then hyper says GOAWAY and lets its calls finish.
+/// Runs a connection to its end, which comes when nobody holds it any more: then h2 says GOAWAY and lets its calls finish.
 async fn run(mut running: Running, pool: Weak<Shared>, connection: Weak<Connection>) {
     let (mut calls, mut pause) = (0, SETTLED);
     loop {
