@@ -61,6 +61,8 @@ enum Chore {
 enum Bench {
     /// Start to first answered login on existing data, idle memory, size of the binary
     Start(bench::start::Options),
+    /// CPU time per call of the gateway beside Envoy's, protocol by protocol; memory and start-up
+    Gateway(bench::gateway::Options),
 }
 
 fn main() -> ExitCode {
@@ -93,5 +95,8 @@ fn perform(chore: Chore) -> anyhow::Result<()> {
         Chore::Bench {
             what: Bench::Start(options),
         } => bench::start::run(&options),
+        Chore::Bench {
+            what: Bench::Gateway(options),
+        } => bench::gateway::run(&options),
     }
 }

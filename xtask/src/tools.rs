@@ -76,7 +76,12 @@ impl Tools {
         self.folder.join("stamps")
     }
 
-    /// Installs what is not there in its pinned version: the tools named, or all.
+    /// Envoy's program.
+    pub(crate) fn envoy(&self) -> PathBuf {
+        self.bin().join("envoy")
+    }
+
+    /// Installs what is not there in its pinned version: the tools named, or all that the test suite needs.
     ///
     /// # Errors
     /// Names every tool that is missing afterwards, and how to get it.
@@ -91,7 +96,7 @@ impl Tools {
         lock.lock().context("cannot lock the cache")?;
         let wanted = TABLE
             .iter()
-            .filter(|tool| names.is_empty() || names.iter().any(|name| name == tool.name));
+            .filter(|tool| (names.is_empty() && !tool.on_demand) || names.iter().any(|name| name == tool.name));
         let missing = wanted
             .filter_map(|tool| self.ensure_one(tool).err())
             .map(|e| format!("{e:#}"))

