@@ -3,7 +3,7 @@
 //! The decision to question: the budget is drawn on before the wait, so calls that wait count too, else a storm would form
 //! behind the back-off. A pushback longer than our own longest wait is passed on to the caller instead of being sat out here.
 
-use std::{pin::pin, time::Duration};
+use std::{error::Error as _, pin::pin, time::Duration};
 
 use http::{Request, Response, request::Parts};
 use rand::Rng;
@@ -19,7 +19,7 @@ use super::{
     plan::Plan,
     replay::Replay,
 };
-use crate::error::Error;
+use crate::error::{Error, chain};
 
 /// First wait at most; it doubles.
 const BASE: Duration = Duration::from_millis(25);
@@ -129,7 +129,11 @@ fn finish(replay: &Replay, result: Result<Reply, Failure>) -> Response<Body> {
     }
 }
 
+/// The caller is told no cause, which may name places within the deployment; the log is.
 fn refusal(error: Error) -> Response<Body> {
+    if error.source().is_some() {
+        tracing::warn!(error = chain(&error), "call of an upstream failed");
+    }
     Status::from(error).into_http()
 }
 
