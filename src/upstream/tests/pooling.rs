@@ -146,10 +146,14 @@ async fn an_endpoint_that_is_killed_is_left_alone_and_found_again() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(60)).await;
     tokio::time::resume();
-    for _ in 0..200 {
-        ok().await;
-    }
-    assert!(again.calls() >= 5, "{:?}", upstream.breakers());
+    // It is remembered as slow for a while, the longer the busier the machine was when it died.
+    let found = async {
+        while again.calls() < 5 {
+            ok().await;
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_secs(60), found).await;
+    assert!(found.is_ok(), "{:?}", upstream.breakers());
     runtime.shutdown_background();
 }
 
