@@ -27,11 +27,12 @@ class Log(grpc.aio.ServerInterceptor):
     """
 
     async def intercept_service(self, continuation, handler_call_details):
-        metadata = handler_call_details.invocation_metadata
-        known = dict(metadata)
-        names = ("x-request-id", caller.SUBJECT, caller.TENANT, caller.ROLES)
-        log.info("%s %s", handler_call_details.method, " ".join(f"{name}={known.get(name, '-')}" for name in names))
-        log.debug("%s metadata=%s", handler_call_details.method, ",".join(sorted(known)))
+        method, known = handler_call_details.method, dict(handler_call_details.invocation_metadata)
+        # The gateway asks for health all the time; nobody looks for that.
+        if method.startswith(f"/{NAME}/"):
+            names = ("x-request-id", caller.SUBJECT, caller.TENANT, caller.ROLES)
+            log.info("%s %s", method, " ".join(f"{name}={known.get(name, '-')}" for name in names))
+            log.debug("%s metadata=%s", method, ",".join(sorted(known)))
         return await continuation(handler_call_details)
 
 
