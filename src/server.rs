@@ -40,10 +40,11 @@ use tower::util::BoxCloneSyncService;
 use self::{places::Places, proxy::Networks};
 use crate::{context::Context, error::Error, settings::Settings};
 
-pub(crate) use connection::{Connections, Protocols};
+pub(crate) use connection::{Connections, Ended, Protocols};
 pub(crate) use gather::Gathered;
 pub use phase::{Lifecycle, Phase};
 pub use places::network;
+pub use traffic::Unwelcome;
 
 /// What a listener serves. The peer's address is in the request's extensions as [`PeerAddr`].
 pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
@@ -171,14 +172,26 @@ impl Front {
         if place.is_none() && !many {
             return self.refuse("address", io).await;
         }
+        if let Some(place) = &place {
+            tokio::time::sleep(place.wait()).await;
+        }
+        if self.serve(io, address).await == Ended::Flood
+            && let Some(place) = place
+        {
+            place.flooded();
+        }
+    }
+
+    async fn serve(&self, io: TcpStream, address: SocketAddr) -> Ended {
         let Some(certificate) = &self.tls else {
             return self.connections.drive(io, Some(address)).await;
         };
         match tokio::time::timeout(HEAD_TIMEOUT, certificate.acceptor().accept(io)).await {
-            Ok(Ok(io)) => self.connections.drive(io, Some(address)).await,
+            Ok(Ok(io)) => return self.connections.drive(io, Some(address)).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         }
+        Ended::Well
     }
 
     /// Who is at the other end, as a balancer says where one is in front.

@@ -55,7 +55,9 @@ pub async fn serve_health(ctx: &Context, listener: TcpListener) -> Result<(), Er
     let all = connections.clone();
     server::accept_tcp(ctx, listener, &connections, move |io, address| {
         let connections = all.clone();
-        async move { connections.drive(io, Some(address)).await }
+        async move {
+            connections.drive(io, Some(address)).await;
+        }
     })
     .await;
     Ok(())

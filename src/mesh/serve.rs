@@ -82,7 +82,9 @@ async fn serve_operator(ctx: &Context, listener: &tokio::net::UnixListener, conn
             accepted = listener.accept() => match accepted {
                 Ok((io, _)) => {
                     let connection = connections.clone();
-                    connections.spawn(async move { connection.drive(io, None).await });
+                    connections.spawn(async move {
+                    connection.drive(io, None).await;
+                });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "operators' connection could not be accepted");
@@ -109,7 +111,9 @@ async fn serve_memory(ctx: &Context, mut listener: MemoryListener, connections: 
                 // Nobody can dial any more, but connections may still be in use.
                 let Some(io) = accepted else { break stop.await };
                 let connection = connections.clone();
-                connections.spawn(async move { connection.drive(io, None).await });
+                connections.spawn(async move {
+                    connection.drive(io, None).await;
+                });
             }
         }
     }

@@ -27,7 +27,7 @@ use super::{
     Gathered, HEAD_TIMEOUT, HttpService, PeerAddr,
     counted::Counted,
     frames::Frames,
-    traffic::{Answer, Traffic},
+    traffic::{Answer, Traffic, Unwelcome},
 };
 use crate::{settings::Limits, telemetry::Metrics};
 
@@ -68,6 +68,15 @@ pub(crate) enum Protocols {
     Any,
     /// HTTP/2 with prior knowledge, as gRPC does.
     Http2,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// As connections do.
+    Well,
+    /// We cut it off for what its peer did.
+    Flood,
 }
 
 /// Connections of one listener. Cheap to clone.
@@ -127,7 +136,7 @@ impl Connections {
     }
 
     /// Serves one connection to its end.
-    pub(crate) async fn drive<I>(&self, io: I, peer: Option<SocketAddr>)
+    pub(crate) async fn drive<I>(&self, io: I, peer: Option<SocketAddr>) -> Ended
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -152,14 +161,19 @@ impl Connections {
         loop {
             tokio::select! {
                 ended = connection.as_mut() => {
-                    if traffic.flood.load(Relaxed) {
+                    let flood = traffic.flood.load(Relaxed);
+                    let Err(error) = ended else { return Ended::Well };
+                    tracing::debug!(error = %crate::error::chain(error.as_ref()), "connection broke off");
+                    if flood || cut_off(error.as_ref()) {
                         self.count_refused("flood");
-                    } else if let Err(error) = ended {
-                        tracing::debug!(error = %crate::error::chain(error.as_ref()), "connection broke off");
+                        return Ended::Flood;
                     }
-                    return;
+                    return Ended::Well;
                 }
-                why = &mut cut => return self.count_refused(why),
+                why = &mut cut => {
+                    self.count_refused(why);
+                    return Ended::Well;
+                }
                 () = async { tokio::select! { () = &mut end => {}, () = self.closing.cancelled() => {} } }, if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
@@ -181,6 +195,12 @@ impl Connections {
             let _ = tokio::time::timeout(LAST_MOMENT, self.tasks.wait()).await;
         }
     }
+}
+
+/// Whether h2 has ended a connection for what its peer did.
+fn cut_off(error: &(dyn std::error::Error + 'static)) -> bool {
+    let h2 = std::iter::successors(Some(error), |e| e.source()).find_map(|e| e.downcast_ref::<h2::Error>());
+    h2.is_some_and(|e| e.is_go_away() && e.is_library())
 }
 
 /// How long a caller's connection is kept.
@@ -303,6 +323,9 @@ impl Future for Answering {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = ready!(this.future.poll(cx));
+        if response.extensions().get::<Unwelcome>().is_some() {
+            this.traffic.note_unwelcome();
+        }
         Poll::Ready(Ok(response.map(|body| Answer::new(body, Arc::clone(this.traffic)))))
     }
 }

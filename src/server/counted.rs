@@ -23,6 +23,9 @@ use super::{
 /// A peer that takes nothing of what it is sent for so long is gone, or means to make us keep it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Frames that count as one turn of the 128 that a task has before it lets others go on.
+const FRAMES_A_TURN: usize = 8;
+
 pin_project! {
     /// Counts what has been received, and gives up on a peer that floods or reads nothing.
     pub(super) struct Counted<I> {
@@ -50,6 +53,16 @@ fn in_time<T>(
     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
 }
 
+/// Takes turns from the task, which goes on when the others had theirs: tokio counts reads, and one read may hold a thousand frames.
+fn pay(turns: usize, cx: &mut Context<'_>) {
+    for _ in 0..turns {
+        match tokio::task::coop::poll_proceed(cx) {
+            Poll::Ready(turn) => turn.made_progress(),
+            Poll::Pending => return,
+        }
+    }
+}
+
 fn sent(frames: &mut Frames, polled: &Poll<io::Result<usize>>) {
     if let Poll::Ready(Ok(bytes)) = polled {
         frames.sent(*bytes);
@@ -65,8 +78,11 @@ impl<I: AsyncRead> AsyncRead for Counted<I> {
         this.traffic.received.fetch_add(came.len(), Relaxed);
         if let Err(Flood) = this.frames.received(came) {
             this.traffic.flood.store(true, Relaxed);
+        }
+        if this.traffic.flood.load(Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        pay(this.frames.take_work() / FRAMES_A_TURN, cx);
         polled
     }
 }

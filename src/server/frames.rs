@@ -1,8 +1,8 @@
 //! Reads the heads of HTTP/2 frames as they go by, and calls it a flood when a peer says more than it does.
 //!
-//! h2 bounds what it must remember: streams (CVE-2023-44487, CVE-2025-8671), headers and CONTINUATION (CVE-2024-27316), small DATA.
-//! It answers or ignores what is cheap: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, frames that nobody knows, and resets of
-//! streams that were served. Cheap things without an end are not cheap, so here each costs something, and work earns it back:
+//! h2 bounds what it must remember: streams (CVE-2023-44487, CVE-2025-8671), headers and CONTINUATION (CVE-2024-27316).
+//! It answers or ignores what is cheap: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty and tiny DATA, frames that nobody knows, and
+//! resets of streams that were served. Cheap things without an end are not cheap, so here each costs something, and work earns it back:
 //! requests, bytes of bodies, bytes that we send. Whoever runs out of credit is cut off.
 //!
 //! The decision to question: the wire is read a second time. It costs a few nanoseconds a frame and nothing for its bytes, and no
@@ -19,6 +19,7 @@ const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
 /// What a peer may say beyond its work before it is a flood, and what it gets back each second.
@@ -26,8 +27,16 @@ const CREDIT: i64 = 4000;
 const CREDIT_A_SECOND: i64 = 1000;
 /// A reset takes back a request that was worked for.
 const RESET_COSTS: i64 = 10;
+/// DATA so small that it is not even a message of gRPC with a few bytes in it: nobody sends many of them who means to say something.
+const TINY: usize = 8;
+/// Each goes on as a frame of its own.
+const TINY_COSTS: i64 = 8;
 /// A request is followed by window updates, pings that measure the way, an end.
 const REQUEST_EARNS: i64 = 5;
+/// Bytes of headers that take one of what a request earns: each may be a header of its own, or stand for one.
+const HEADER_BYTES: i64 = 256;
+/// Bytes of headers that are as much work as one frame.
+const HEADER_WORK: usize = 8;
 /// Bytes either way that earn one frame: half of what receivers of big messages acknowledge at once.
 const BYTES_EARN: usize = 4 << 10;
 
@@ -38,6 +47,8 @@ pub(super) struct Frames {
     credit: i64,
     earned: usize,
     refilled: Instant,
+    /// Since somebody last asked.
+    work: usize,
 }
 
 /// Where in the stream of bytes we are.
@@ -74,6 +85,7 @@ impl Frames {
             credit: CREDIT,
             earned: 0,
             refilled: Instant::now(),
+            work: 0,
         }
     }
 
@@ -108,6 +120,11 @@ impl Frames {
         Ok(())
     }
 
+    /// How much work came since this was last asked, in frames.
+    pub(super) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
+    }
+
     /// Takes note of bytes that were sent.
     pub(super) fn sent(&mut self, bytes: usize) {
         if !matches!(self.at, At::Off) {
@@ -133,10 +150,21 @@ impl Frames {
     }
 
     fn frame(&mut self, kind: u8, flags: u8, length: usize) -> Result<(), Flood> {
+        self.work += match kind {
+            HEADERS | CONTINUATION => 1 + length / HEADER_WORK,
+            _ => 1,
+        };
         match kind {
-            DATA if length > 0 || flags & END_STREAM != 0 => self.earn(length),
-            HEADERS => self.credit = (self.credit + REQUEST_EARNS).min(CREDIT),
+            DATA if length > TINY || flags & END_STREAM != 0 => self.earn(length),
+            HEADERS => {
+                let headers = i64::try_from(length).unwrap_or(i64::MAX) / HEADER_BYTES;
+                if headers > REQUEST_EARNS {
+                    return self.pay(headers - REQUEST_EARNS);
+                }
+                self.credit = (self.credit + REQUEST_EARNS - headers).min(CREDIT);
+            }
             RST_STREAM => return self.pay(RESET_COSTS),
+            DATA if length > 0 => return self.pay(TINY_COSTS),
             _ => return self.pay(1),
         }
         Ok(())
@@ -205,22 +233,28 @@ mod tests {
             assert_eq!(borne(&frame(kind, 0, payload), 10_000), 4000, "kind {kind}");
         }
         assert_eq!(borne(&frame(RST_STREAM, 0, 4), 10_000), 400);
+        assert_eq!(borne(&frame(DATA, 0, 1), 10_000), 500);
         let back = [frame(HEADERS, 5, 30), frame(RST_STREAM, 0, 4)].concat();
         assert_eq!(borne(&back, 10_000), 799, "opened and taken back");
+        assert_eq!(
+            borne(&frame(HEADERS, 5, 10 << 10), 10_000),
+            114,
+            "large headers, with nothing else"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_earns_what_it_needs() {
         // Requests, each with a ping, two updates and an end.
         let call = [
-            frame(HEADERS, 4, 30),
+            frame(HEADERS, 4, 200),
             frame(DATA, END_STREAM, 100),
             frame(PING, 0, 8),
             frame(WINDOW_UPDATE, 0, 4),
             frame(WINDOW_UPDATE, 0, 4),
         ];
         assert_eq!(borne(&call.concat(), 50_000), 50_000);
-        assert_eq!(borne(&frame(DATA, 0, 5), 50_000), 50_000, "small messages are h2's");
+        assert_eq!(borne(&frame(DATA, 0, 9), 50_000), 50_000, "small messages");
         // A download whose receiver acknowledges every frame twice.
         let mut frames = http2();
         for _ in 0..50_000 {

@@ -1,11 +1,24 @@
 //! How many connections there are at once, in all and of one address, so that one caller does not take the places of the others.
+//!
+//! The decision to question: an address whose connections were cut off for a flood is served, but later. Cutting off alone costs the
+//! attacker one connect; refusing would let one neighbour behind a shared address shut the others out.
 
 use std::{
     net::IpAddr,
     sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed},
+    time::Duration,
 };
 
 use dashmap::{DashMap, mapref::entry::Entry};
+use tokio::time::Instant;
+
+/// Wait of the next connection after the first flood; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// An address that kept quiet for so long is like any other.
+const FORGIVEN: Duration = Duration::from_secs(60);
+/// Addresses above which those that are forgiven are looked for.
+const MANY: usize = 1000;
 
 /// Places of connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,7 +29,15 @@ struct Inner {
     all: usize,
     of_one: usize,
     taken: AtomicUsize,
-    by_address: DashMap<IpAddr, usize>,
+    by_address: DashMap<IpAddr, Address>,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    taken: usize,
+    /// How many floods there were, and when the last one.
+    floods: u32,
+    last: Option<Instant>,
 }
 
 /// A place among all; free when dropped.
@@ -46,13 +67,45 @@ impl Places {
 
     /// A place of this address, while there is one.
     pub(super) fn take_of(&self, address: IpAddr) -> Option<OfAddress> {
+        if self.0.by_address.len() > MANY {
+            self.0.by_address.retain(|_, a| a.taken > 0 || !a.is_forgiven());
+        }
         let address = network(address);
-        let mut taken = self.0.by_address.entry(address).or_insert(0);
-        if *taken >= self.0.of_one {
+        let mut of_it = self.0.by_address.entry(address).or_default();
+        if of_it.taken >= self.0.of_one {
             return None;
         }
-        *taken += 1;
+        of_it.taken += 1;
         Some(OfAddress(Arc::clone(&self.0), address))
+    }
+}
+
+impl Address {
+    fn is_forgiven(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= FORGIVEN)
+    }
+
+    fn wait(&self) -> Duration {
+        match self.floods {
+            0 => Duration::ZERO,
+            _ if self.is_forgiven() => Duration::ZERO,
+            floods => FIRST_WAIT.saturating_mul(1 << (floods - 1).min(10)).min(LONGEST_WAIT),
+        }
+    }
+}
+
+impl OfAddress {
+    /// How long its connection waits before it is served.
+    pub(super) fn wait(&self) -> Duration {
+        self.0.by_address.get(&self.1).map_or(Duration::ZERO, |a| a.wait())
+    }
+
+    /// Its connection was a flood.
+    pub(super) fn flooded(&self) {
+        let mut of_it = self.0.by_address.entry(self.1).or_default();
+        let before = if of_it.is_forgiven() { 0 } else { of_it.floods };
+        of_it.floods = before.saturating_add(1);
+        of_it.last = Some(Instant::now());
     }
 }
 
@@ -64,10 +117,10 @@ impl Drop for Place {
 
 impl Drop for OfAddress {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut taken) = self.0.by_address.entry(self.1) {
-            *taken.get_mut() -= 1;
-            if *taken.get() == 0 {
-                taken.remove();
+        if let Entry::Occupied(mut of_it) = self.0.by_address.entry(self.1) {
+            of_it.get_mut().taken -= 1;
+            if of_it.get().taken == 0 && of_it.get().is_forgiven() {
+                of_it.remove();
             }
         }
     }
@@ -114,5 +167,35 @@ mod tests {
         drop(_six);
         let left: Vec<_> = places.0.by_address.iter().map(|e| *e.key()).collect();
         assert_eq!(left, [at("192.0.2.1")], "who left is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_floods_waits_longer_each_time_and_is_forgiven() {
+        let places = Places::new(10_000, 10_000);
+        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let mut waits = Vec::new();
+        for _ in 0..8 {
+            let place = places.take_of(one).unwrap();
+            waits.push(place.wait().as_millis());
+            place.flooded();
+        }
+        assert_eq!(waits, [0, 50, 100, 200, 400, 800, 1600, 2000]);
+        assert_eq!(places.take_of(other).unwrap().wait(), Duration::ZERO);
+
+        tokio::time::advance(FORGIVEN).await;
+        let place = places.take_of(one).unwrap();
+        assert_eq!(place.wait(), Duration::ZERO);
+        place.flooded();
+        assert_eq!(place.wait(), FIRST_WAIT);
+        drop(place);
+
+        // Addresses that are forgiven are not kept.
+        tokio::time::advance(FORGIVEN).await;
+        let held: Vec<_> = (0..MANY as u32 + 1)
+            .map(|n| places.take_of(IpAddr::from((n + (10 << 24)).to_be_bytes())))
+            .collect();
+        let _more = places.take_of(other);
+        assert!(!places.0.by_address.contains_key(&one));
+        assert_eq!(places.0.by_address.len(), held.len() + 1);
     }
 }

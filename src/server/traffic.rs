@@ -18,6 +18,12 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tonic::{Status, body::Body};
 
+/// Put into the extensions of an answer that refuses what no client that works would send.
+#[derive(Clone, Copy, Debug)]
+pub struct Unwelcome;
+
+/// Requests of this kind after which a connection is a flood.
+const MOST_UNWELCOME: usize = 20;
 /// Minutes that are told apart.
 const TURNS: usize = 4;
 
@@ -30,11 +36,19 @@ pub(super) struct Traffic {
     pub(super) requests: AtomicUsize,
     /// The peer said more than it did.
     pub(super) flood: AtomicBool,
+    unwelcome: AtomicUsize,
     turn: AtomicUsize,
     waiting: [AtomicUsize; TURNS],
 }
 
 impl Traffic {
+    /// Takes note of a request that was refused for what it is.
+    pub(super) fn note_unwelcome(&self) {
+        if self.unwelcome.fetch_add(1, Relaxed) >= MOST_UNWELCOME {
+            self.flood.store(true, Relaxed);
+        }
+    }
+
     /// Begins the next turn; whether an answer waits since two whole turns at least.
     pub(super) fn stalled(&self) -> bool {
         let now = self.turn.fetch_add(1, Relaxed) + 1;

@@ -16,7 +16,11 @@ use std::{
 };
 
 use http::{Request, Response};
-use logicore::{server::HttpService, settings::Settings};
+use logicore::{
+    Error, Reason,
+    server::{HttpService, Unwelcome},
+    settings::Settings,
+};
 use tonic::body::Body;
 use tower::{Service, util::BoxCloneSyncService};
 
@@ -72,12 +76,12 @@ impl Service<Request<Body>> for HttpRules {
         if protocol == Protocol::Grpc {
             return match refused {
                 Ok(()) => self.inner.call(request),
-                Err(error) => Box::pin(async move { Ok(refusal(protocol, error)) }),
+                Err(error) => Box::pin(async move { Ok(unserved(protocol, error)) }),
             };
         }
         let origin = rules.cors.allowed(request.headers());
         let early = match refused {
-            Err(error) => Some(refusal(protocol, error)),
+            Err(error) => Some(unserved(protocol, error)),
             Ok(()) => rules.cors.preflight(&request),
         };
         // The service is called here, where it is ready, and only its future is awaited.
@@ -93,6 +97,16 @@ impl Service<Request<Body>> for HttpRules {
             Ok(answer)
         })
     }
+}
+
+/// A refusal, marked where no client that works would ask so.
+fn unserved(protocol: Protocol, error: Error) -> Response<Body> {
+    let too_large = error.reason() == Reason::HeadersTooLarge;
+    let mut refused = refusal(protocol, error);
+    if too_large {
+        refused.extensions_mut().insert(Unwelcome);
+    }
+    refused
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ async fn ok(_: Request<Body>) -> Result<Response<Body>, Infallible> {
 
 struct Served {
     sender: SendRequest<Empty<Bytes>>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Ended>,
     metrics: Arc<Metrics>,
     since: Instant,
 }
@@ -99,7 +99,7 @@ impl Served {
 
     /// How long the connection was kept.
     async fn kept(self) -> Duration {
-        self.task.await.unwrap();
+        assert_eq!(self.task.await.unwrap(), Ended::Well);
         self.since.elapsed()
     }
 }
@@ -172,7 +172,7 @@ async fn who_says_much_and_does_nothing_is_cut_off() {
         let all = writer.write_all(&said).await;
         match protocols {
             Protocols::Any => {
-                task.await.unwrap();
+                assert_eq!(task.await.unwrap(), Ended::Flood);
                 assert!(metrics.text().contains(r#"connections_refused_total{why="flood"} 1"#));
             }
             Protocols::Http2 => {
@@ -183,4 +183,34 @@ async fn who_says_much_and_does_nothing_is_cut_off() {
         }
         drain.abort();
     }
+}
+
+/// A service that wants nothing of what it is asked.
+async fn unwelcome(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+    let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(Unwelcome);
+    Ok(response)
+}
+
+#[tokio::test]
+async fn who_asks_for_nothing_but_refusals_is_cut_off() {
+    let limits = Settings::defaults(Role::Gateway).limits;
+    let service = HttpService::new(tower::service_fn(unwelcome));
+    let connections = Connections::new(Protocols::Any, &limits, service);
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    let task = tokio::spawn(async move { connections.drive(theirs, None).await });
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(ours))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let mut answered = 0;
+    loop {
+        let request = Request::get("http://localhost/").body(Empty::<Bytes>::new()).unwrap();
+        match sender.send_request(request).await {
+            Ok(_) => answered += 1,
+            Err(_) => break,
+        }
+    }
+    assert!((20..30).contains(&answered), "{answered}");
+    assert_eq!(task.await.unwrap(), Ended::Flood);
 }
