@@ -23,6 +23,6 @@ pub use grpc::{GrpcReply, framed, grpc, grpc_bytes, grpc_web, grpc_web_bytes};
 pub use http::{Reply, delete, get, patch, post, request, send};
 pub use ports::free_port;
 pub use process::Process;
-pub use raw::{h2_preface, raw};
+pub use raw::{connect_from, h2_call, h2_frame, h2_literal, h2_preface, raw};
 pub use system::{Layout, Person, System, Tokens};
 pub use wait::{soon, within_a_second};

@@ -162,6 +162,16 @@ impl Process {
         self.memory_kib("VmHWM:")
     }
 
+    /// Processor time that it has used (Linux, whose clock ticks a hundred times a second for this).
+    #[must_use]
+    pub fn cpu(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        // The name, which may hold anything, ends with the last bracket; user and system time are fields 14 and 15.
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+        Some(Duration::from_millis(ticks * 10))
+    }
+
     fn memory_kib(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let line = status.lines().find(|l| l.starts_with(name))?;

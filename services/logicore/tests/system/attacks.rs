@@ -16,6 +16,8 @@ mod internal;
 mod matrix;
 #[path = "attacks/mesh.rs"]
 mod mesh;
+#[path = "attacks/neighbours.rs"]
+mod neighbours;
 #[path = "attacks/others.rs"]
 mod others;
 #[path = "attacks/paths.rs"]

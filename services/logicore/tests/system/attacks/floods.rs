@@ -1,7 +1,7 @@
 //! More than anybody needs: headers, bodies and streams without an end.
 
 use futures_util::future::try_join_all;
-use logicore_harness::{Layout, System, h2_preface, raw};
+use logicore_harness::{Layout, System, h2_call, h2_frame as frame, h2_literal as literal, h2_preface, raw};
 
 use crate::support::{in_both_layouts, start};
 
@@ -61,10 +61,7 @@ async fn headers_without_an_end_are_cut(layout: Layout) -> anyhow::Result<()> {
 
 async fn streams_opened_and_reset_without_an_end_are_cut(layout: Layout) -> anyhow::Result<()> {
     let mut system = start(layout, &[]).await?;
-    let mut head = vec![0x83, 0x86];
-    head.extend(literal(":path", "/logicore.auth.v1.AuthService/Login"));
-    head.extend(literal(":authority", "localhost"));
-    head.extend(literal("content-type", "application/grpc"));
+    let head = h2_call("/logicore.auth.v1.AuthService/Login");
     let mut resets = h2_preface();
     for stream in (1..40_001).step_by(2) {
         frame(&mut resets, 1, 4, stream, &head);
@@ -94,21 +91,4 @@ async fn flood(system: &mut System, bytes: &[u8], expected: Option<&str>) -> any
     }
     system.demo().await?;
     Ok(())
-}
-
-fn frame(into: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).unwrap_or_default().to_be_bytes();
-    into.extend_from_slice(&length[1..]);
-    into.extend_from_slice(&[kind, flags]);
-    into.extend_from_slice(&stream.to_be_bytes());
-    into.extend_from_slice(payload);
-}
-
-/// A header field that no table holds (RFC 7541, 6.2.2).
-fn literal(name: &str, value: &str) -> Vec<u8> {
-    let mut bytes = vec![0, name.len() as u8];
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(value.len() as u8);
-    bytes.extend_from_slice(value.as_bytes());
-    bytes
 }
