@@ -23,6 +23,18 @@ const COUSINS: [HeaderName; 4] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
 ];
+/// Headers that are for every recipient of a request.
+const EVERYBODYS: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::USER_AGENT,
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
 const HTTP: HeaderValue = HeaderValue::from_static("http");
 const HTTPS: HeaderValue = HeaderValue::from_static("https");
 
@@ -86,7 +98,8 @@ impl Proxies {
     }
 }
 
-/// Takes off what `Connection` names (RFC 9110, 7.6.1): it was meant for us. Before anything of ours is set, which must stay.
+/// Takes off what `Connection` names (RFC 9110, 7.6.1): it was meant for us. Before anything of ours is set, which must stay. What is
+/// meant for every recipient may not be named there, and stays: a hop in between must not take a caller's token away.
 fn strip_named(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONNECTION) {
         return;
@@ -96,6 +109,7 @@ fn strip_named(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| !EVERYBODYS.contains(name))
         .collect();
     for name in names {
         headers.remove(name);
@@ -248,12 +262,14 @@ mod tests {
     fn what_connection_names_goes_no_further_and_nothing_of_ours_with_it() {
         let said = [
             ("connection", "close, X-Private,x-forwarded-proto"),
-            ("connection", "x-other, ,@"),
+            ("connection", "x-other, ,@, Authorization"),
+            ("authorization", "Bearer x"),
             ("x-private", "1"),
             ("x-other", "2"),
             ("x-stays", "3"),
         ];
         let left = left("192.0.2.1", true, &said);
-        assert_eq!(left[2..], ["x-forwarded-proto: https", "x-stays: 3"], "{left:?}");
+        assert_eq!(left[0], "authorization: Bearer x");
+        assert_eq!(left[3..], ["x-forwarded-proto: https", "x-stays: 3"], "{left:?}");
     }
 }

@@ -129,7 +129,7 @@ pub(super) const ALL: &[Attack] = &[
         })
     }),
     slow("no room for answers", no_window, |n| match n {
-        0 => some_streams(10, 0, |bytes, stream| {
+        0 => some_streams(3, 0, |bytes, stream| {
             let mut head = vec![0x82, 0x86];
             head.extend(h2_literal(":path", "/openapi.json"));
             head.extend(h2_literal(":authority", "localhost"));
