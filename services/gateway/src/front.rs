@@ -6,6 +6,7 @@
 pub(crate) mod connect;
 mod grpc;
 mod grpc_web;
+mod linger;
 mod rest;
 
 use std::{
@@ -108,7 +109,8 @@ impl Service<Request<Body>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Answer {
+    fn call(&mut self, request: Request<Body>) -> Answer {
+        let mut request = linger::linger(request);
         let inner = &*self.0;
         let live = inner.live.load();
         inner.proxies.resolve(&mut request);
