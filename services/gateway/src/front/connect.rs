@@ -81,7 +81,9 @@ impl Face for Connect {
             (Some(call), None) => unary::answer(&call, &parts, body).await,
             // It ends with its head, and so does whatever was not understood.
             _ => {
-                let status = Status::from_header_map(&parts.headers).unwrap_or_else(|| error::no_status().into());
+                let mut status = Status::from_header_map(&parts.headers).unwrap_or_else(|| error::no_status().into());
+                // There are no trailers apart from the head, which goes on as a head.
+                status.metadata_mut().clear();
                 error::answer(self.form, &status)
             }
         };

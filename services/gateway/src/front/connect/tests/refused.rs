@@ -46,6 +46,14 @@ async fn errors_have_their_code_status_and_details() {
     );
     assert_eq!(out.header("retry-after"), "2");
     assert_eq!((out.header("trailer-x-cost"), out.header("x-served-by")), ("3", "b"));
+    let mut alone = status.into_http();
+    alone.headers_mut().insert("x-cost", HeaderValue::from_static("3"));
+    let out = call(post(GET_USER, "application/json"), "{}", alone).await;
+    assert_eq!(
+        (out.header("x-cost"), out.header("trailer-x-cost")),
+        ("3", ""),
+        "it is told once"
+    );
 }
 
 #[tokio::test]
