@@ -7,6 +7,7 @@
 //! | `process` | one running program, its log and its end |
 //! | `command` | a program that runs to its end |
 //! | `http`, `grpc`, `raw` | callers: one connection for each call, nothing hidden |
+//! | [`shapes`] | a service of other people, with a method of each shape |
 //! | `wait` | looking again until something is so |
 
 mod command;
@@ -15,6 +16,7 @@ mod http;
 mod ports;
 mod process;
 mod raw;
+pub mod shapes;
 mod system;
 mod wait;
 

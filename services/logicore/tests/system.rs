@@ -16,6 +16,8 @@ mod outage;
 #[cfg(feature = "peers")]
 #[path = "system/peers.rs"]
 mod peers;
+#[path = "system/protocols.rs"]
+mod protocols;
 #[path = "system/revocation.rs"]
 mod revocation;
 #[path = "system/routes.rs"]

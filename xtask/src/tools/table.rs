@@ -132,7 +132,7 @@ pub(crate) const TABLE: &[Tool] = &[
             manifest: include_str!("../../tools/package.json"),
             lock: include_str!("../../tools/package-lock.json"),
         },
-        purpose: "drives the browser; Connect's client for it, generated and bundled",
+        purpose: "drives the browser; Connect's clients, for it generated and bundled",
         probes: &[
             ("node", &["--version"]),
             ("esbuild", &["--version"]),

@@ -5,6 +5,8 @@
 
 #[path = "peers/browser.rs"]
 mod browser;
+#[path = "peers/connect.rs"]
+mod connect;
 #[path = "peers/curl.rs"]
 mod curl;
 #[path = "peers/grpcurl.rs"]
