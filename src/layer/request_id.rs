@@ -18,6 +18,8 @@ use crate::clock::Clock;
 /// The header, in requests and answers.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST: usize = 64;
+/// Headers that layers and the way out add to a request.
+const ADDED: usize = 12;
 
 /// Id of a request; in its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,8 @@ where
         };
         // Never seen again: in the tables of header compression (RFC 7541) it would push out what comes with every request.
         value.set_sensitive(true);
+        // Layers add a dozen headers on the way: the map grows once, while there is little in it.
+        request.headers_mut().reserve(ADDED);
         // The header goes on to the services behind, whatever it was before.
         request.headers_mut().insert(HEADER, value.clone());
         request.extensions_mut().insert(RequestId(id));

@@ -127,6 +127,8 @@ impl Connections {
     /// Runs a connection's task, which ends with [`Connections::close`] at the latest.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let kill = self.kill.clone();
+        // Boxed: in the block below it would stand twice, and an idle connection is little more than its task.
+        let task = Box::pin(task);
         self.tasks.spawn(async move {
             tokio::select! {
                 () = task => {}

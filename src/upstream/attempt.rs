@@ -36,7 +36,7 @@ pub(super) struct Reply {
     pub(super) status: Option<(Code, Pushback)>,
 }
 
-/// Sends the call once.
+/// Sends the call once, with headers that were [`prepare`]d.
 pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
     let permit = shared
         .breaker
@@ -51,7 +51,7 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
         judge.outcome(Outcome::Neutral);
         return Err(Failure::refused(Error::internal("the request's body went by already")));
     };
-    let request = request(shared, plan, parts, &picked.endpoint, body);
+    let request = request(plan, parts, &picked.endpoint, body);
     match picked.endpoint.send(request).await {
         Ok(response) => reply(shared, plan, response, judge).await,
         Err(failure) => {
@@ -64,20 +64,29 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
     }
 }
 
-fn request(shared: &Shared, plan: &Plan, parts: &Parts, endpoint: &Endpoint, body: Body) -> Request<Body> {
+fn request(plan: &Plan, parts: &Parts, endpoint: &Endpoint, body: Body) -> Request<Body> {
     let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = http::Version::HTTP_2;
     *request.uri_mut() = endpoint.uri(parts.uri.path_and_query().cloned());
-    *request.headers_mut() = headers(shared, plan, parts);
+    *request.headers_mut() = headers(plan, &parts.headers);
     request
 }
 
-fn headers(shared: &Shared, plan: &Plan, parts: &Parts) -> HeaderMap {
-    let mut headers = parts.headers.clone();
+fn headers(plan: &Plan, prepared: &HeaderMap) -> HeaderMap {
+    let mut headers = prepared.clone();
+    match plan.remaining() {
+        Some(left) => headers.insert(deadline::HEADER, deadline::format(left)),
+        None => headers.remove(deadline::HEADER),
+    };
+    headers
+}
+
+/// Makes the headers of a request those that every attempt sends.
+pub(super) fn prepare(shared: &Shared, parts: &mut Parts) {
+    let host = parts.headers.remove(header::HOST);
     for hop in [
         header::CONNECTION,
-        header::HOST,
         header::TRANSFER_ENCODING,
         header::UPGRADE,
         header::PROXY_AUTHORIZATION,
@@ -87,39 +96,31 @@ fn headers(shared: &Shared, plan: &Plan, parts: &Parts) -> HeaderMap {
         KEEP_ALIVE,
         PROXY_CONNECTION,
     ] {
-        headers.remove(hop);
+        parts.headers.remove(hop);
     }
-    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     match &shared.trust {
         Trust::Mesh(identity) => {
-            headers.insert(ROLE_TOKEN, identity.header());
+            parts.headers.insert(ROLE_TOKEN, identity.header());
         }
-        Trust::Foreign => forwarded(parts, &mut headers),
+        Trust::Foreign => forwarded(parts, host),
     }
-    match plan.remaining() {
-        Some(left) => headers.insert(deadline::HEADER, deadline::format(left)),
-        None => headers.remove(deadline::HEADER),
-    };
-    headers
 }
 
 /// Says who asked, and by which name, in the headers that services everywhere read.
-fn forwarded(parts: &Parts, headers: &mut HeaderMap) {
+fn forwarded(parts: &mut Parts, host: Option<HeaderValue>) {
     let peer = parts
         .extensions
         .get::<PeerAddr>()
         .map(|peer| peer.0.ip().to_canonical());
     if let Some(caller) = peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
-        headers.insert(FORWARDED_FOR, caller);
+        parts.headers.insert(FORWARDED_FOR, caller);
     }
     // A proxy in front that is believed may have said it.
-    if !headers.contains_key(FORWARDED_HOST) {
+    if !parts.headers.contains_key(FORWARDED_HOST) {
         let authority = parts.uri.authority().map(|a| HeaderValue::try_from(a.as_str()));
-        let host = authority
-            .and_then(Result::ok)
-            .or_else(|| parts.headers.get(header::HOST).cloned());
-        if let Some(host) = host {
-            headers.insert(FORWARDED_HOST, host);
+        if let Some(host) = authority.and_then(Result::ok).or(host) {
+            parts.headers.insert(FORWARDED_HOST, host);
         }
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn budget() -> TpsBudget {
 
 /// Makes the call, as often as it takes and is allowed.
 pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    attempt::prepare(shared, &mut parts);
     let replay = Replay::new(body, plan.activity.clone());
     shared.budget.deposit();
     let mut number = 1;
