@@ -162,6 +162,10 @@ impl Connection {
     ///
     /// # Errors
     /// When it was never sent.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it hands the request back, which no call is to pay a box for"
+    )]
     pub(super) fn send(self: &Arc<Self>, request: Request<Body>) -> Result<Waiting, Unsent> {
         let mut sender = self.sender.clone();
         // A handle of its own never waits: it only asks whether the connection takes calls.
