@@ -1,5 +1,6 @@
 //! Routes that are read again while calls run, in front of real servers.
 
+mod descriptors;
 mod echo;
 
 use std::{

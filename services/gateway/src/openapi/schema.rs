@@ -13,6 +13,8 @@ pub(super) const STATUS: &str = "google.rpc.Status";
 pub(super) struct Schemas<'c> {
     comments: &'c Comments,
     all: Map<String, Value>,
+    /// Those that are named and not written yet.
+    named: Vec<MessageDescriptor>,
 }
 
 impl<'c> Schemas<'c> {
@@ -20,10 +22,16 @@ impl<'c> Schemas<'c> {
         Self {
             comments,
             all: Map::new(),
+            named: Vec::new(),
         }
     }
 
-    pub(super) fn into_map(self) -> Map<String, Value> {
+    pub(super) fn into_map(mut self) -> Map<String, Value> {
+        // One after the other, never one within the other: how long a chain of types is, their writer alone decides.
+        while let Some(descriptor) = self.named.pop() {
+            let schema = self.object(&descriptor, |_| true);
+            self.all.insert(descriptor.full_name().to_owned(), schema);
+        }
         self.all
     }
 
@@ -34,10 +42,8 @@ impl<'c> Schemas<'c> {
         }
         let name = descriptor.full_name().to_owned();
         if !self.all.contains_key(&name) {
-            // The place is taken first: a message may hold itself.
             self.all.insert(name.clone(), Value::Null);
-            let schema = self.object(descriptor, |_| true);
-            self.all.insert(name.clone(), schema);
+            self.named.push(descriptor.clone());
         }
         local(&name)
     }

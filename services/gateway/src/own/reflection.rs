@@ -146,19 +146,23 @@ fn find(live: &Live, find: impl Fn(&DescriptorPool, &[String]) -> Option<FileDes
         .find_map(|(pool, served)| Some((find(pool, served)?, served)));
     let (file, served) = found?;
     let mut files = Vec::new();
-    closure(&file, &mut HashSet::new(), &mut |file| {
-        files.push(cut(live, file, served))
-    });
+    closure(&file, |file| files.push(cut(live, file, served)));
     Some(MessageResponse::FileDescriptorResponse(FileDescriptorResponse {
         file_descriptor_proto: files,
     }))
 }
 
 /// The file first, since clients take the first for the answer.
-fn closure(file: &FileDescriptor, seen: &mut HashSet<String>, take: &mut impl FnMut(&FileDescriptor)) {
-    if seen.insert(file.name().to_owned()) {
-        take(file);
-        file.dependencies().for_each(|import| closure(&import, seen, take));
+fn closure(file: &FileDescriptor, mut take: impl FnMut(&FileDescriptor)) {
+    let mut seen = HashSet::from([file.name().to_owned()]);
+    let mut open = vec![file.clone()];
+    // No recursion: how long a chain of imports is, their writer alone decides.
+    while let Some(file) = open.pop() {
+        take(&file);
+        open.extend(
+            file.dependencies()
+                .filter(|import| seen.insert(import.name().to_owned())),
+        );
     }
 }
 

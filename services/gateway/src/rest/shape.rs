@@ -11,6 +11,8 @@ use super::wellknown::{self, Form};
 pub(super) struct Shapes {
     pub(super) messages: Vec<Shape>,
     known: HashMap<String, usize>,
+    /// Those whose fields are not there yet.
+    empty: Vec<usize>,
 }
 
 /// A message.
@@ -97,18 +99,29 @@ const NONE: u16 = u16::MAX;
 impl Shapes {
     /// The index of a message, which is added with all that it holds.
     pub(super) fn add(&mut self, descriptor: &MessageDescriptor) -> usize {
+        let index = self.place(descriptor);
+        // One after the other, never one within the other: how long a chain of types is, their writer alone decides.
+        while let Some(empty) = self.empty.pop() {
+            let shape = &self.messages[empty];
+            // The types of Google's own forms are left to the general writer, or read by hand.
+            if shape.form.is_none() || shape.form == Some(Form::Wrapper) {
+                let fields: Vec<_> = shape.descriptor.fields().collect();
+                let fields = fields.iter().map(|field| self.field(field, &fields)).collect();
+                self.messages[empty].fill(fields);
+            }
+        }
+        index
+    }
+
+    /// The place of a message, which may be empty yet.
+    fn place(&mut self, descriptor: &MessageDescriptor) -> usize {
         if let Some(index) = self.known.get(descriptor.full_name()) {
             return *index;
         }
         let index = self.messages.len();
         self.known.insert(descriptor.full_name().to_owned(), index);
         self.messages.push(Shape::empty(descriptor));
-        // The types of Google's own forms are left to the general writer, or read by hand.
-        if self.messages[index].form.is_none() || self.messages[index].form == Some(Form::Wrapper) {
-            let fields: Vec<_> = descriptor.fields().collect();
-            let fields = fields.iter().map(|field| self.field(field, &fields)).collect();
-            self.messages[index].fill(fields);
-        }
+        self.empty.push(index);
         index
     }
 
@@ -158,7 +171,7 @@ impl Shapes {
             Kind::Bytes => Item::Bytes,
             Kind::Enum(e) if e.full_name() == "google.protobuf.NullValue" => Item::Null,
             Kind::Enum(e) => Item::Enum(Arc::new(names(e))),
-            Kind::Message(m) => Item::Message(self.add(m)),
+            Kind::Message(m) => Item::Message(self.place(m)),
         }
     }
 }

@@ -147,3 +147,29 @@ async fn files_and_extensions_are_found() {
     let pool = files(&live, MessageRequest::FileContainingExtension(extension)).unwrap();
     assert!(pool.get_extension_by_name("logicore.policy.v1.method").is_some());
 }
+
+#[test]
+fn a_long_chain_of_imports_is_told_whole_and_its_head_first() {
+    let file = |i: usize| prost_types::FileDescriptorProto {
+        name: Some(format!("{i}.proto")),
+        dependency: i
+            .checked_sub(1)
+            .map(|before| format!("{before}.proto"))
+            .into_iter()
+            .collect(),
+        ..Default::default()
+    };
+    let mut pool = DescriptorPool::new();
+    pool.add_file_descriptor_set(prost_types::FileDescriptorSet {
+        file: (0..20_000).map(file).collect(),
+    })
+    .unwrap();
+    let mut names = Vec::new();
+    closure(&pool.get_file_by_name("19999.proto").unwrap(), |file| {
+        names.push(file.name().to_owned())
+    });
+    assert_eq!(
+        (names.len(), &*names[0], &*names[19_999]),
+        (20_000, "19999.proto", "0.proto")
+    );
+}

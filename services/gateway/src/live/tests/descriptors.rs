@@ -1,0 +1,47 @@
+//! Descriptors that their writer made to hurt, or that only look like something else.
+
+use super::*;
+
+async fn get(gateway: &HttpService, uri: &str) -> (u16, String) {
+    let request = Request::get(uri)
+        .header("host", "localhost")
+        .body(Body::empty())
+        .unwrap();
+    let Ok(answer) = gateway.clone().oneshot(request).await;
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+/// Each message holds the next one, and the last one the first.
+fn chain(length: usize) -> DescriptorPool {
+    let message = |i: usize| format!("message M{i} {{ M{} next = 1; }}", (i + 1) % length);
+    let messages: String = (0..length).map(message).collect();
+    inline(&format!(
+        r#"
+        syntax = "proto3";
+        package x.v1;
+        import "google/api/annotations.proto";
+        import "logicore/policy/v1/policy.proto";
+        {messages}
+        service Echo {{ rpc Get(M0) returns (M0) {{
+            option (google.api.http) = {{ post: "/x" body: "*" }};
+            option (logicore.policy.v1.method) = {{ access: ACCESS_AUTHENTICATED }};
+        }} }}
+        "#
+    ))
+}
+
+#[tokio::test]
+async fn a_long_chain_of_types_is_served_and_described() {
+    let mut bench = Bench::new();
+    bench.set("x.binpb", &chain(3_000));
+    let a = Echo::start("a").await;
+    let outcome = bench.routes(&upstream("a", &a, "x.binpb", "x")).await;
+    assert_eq!(outcome, Outcome::Applied, "{:?}", bench.problems());
+    let (status, document) = get(&bench.gateway(), "/openapi.json").await;
+    assert_eq!(status, 200);
+    for message in ["x.v1.M0", "x.v1.M2999"] {
+        assert!(document.contains(message), "{message}");
+    }
+}
