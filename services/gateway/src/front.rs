@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, request::Parts};
+use http::{Method, Request, Response, request::Parts};
 use logicore::{Error, layer::GrpcService, server::HttpService};
 use tonic::body::Body;
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
@@ -117,6 +117,10 @@ impl Service<Request<Body>> for Front {
         match protocol::of(&request) {
             Protocol::Grpc => inner.call::<grpc::Native>(&live.table, request),
             Protocol::GrpcWeb => inner.call::<grpc_web::Call>(&live.table, request),
+            // A query may have fields of these names; what is read from it is a call only where the path is a method's.
+            Protocol::Connect if *request.method() == Method::GET && live.table.get(request.uri().path()).is_none() => {
+                inner.http(&live, request)
+            }
             Protocol::Connect => inner.call::<connect::Connect>(&live.table, request),
             // A message in JSON to the path of a method is a call, whether it says so or not.
             Protocol::Rest if protocol::is_json_post(&request) && live.table.get(request.uri().path()).is_some() => {

@@ -45,3 +45,29 @@ async fn a_long_chain_of_types_is_served_and_described() {
         assert!(document.contains(message), "{message}");
     }
 }
+
+#[tokio::test]
+async fn fields_that_are_named_as_in_calls_by_get_are_fields() {
+    let mut bench = Bench::new();
+    bench.set(
+        "x.binpb",
+        &inline(
+            r#"
+            syntax = "proto3";
+            package x.v1;
+            import "google/api/annotations.proto";
+            import "logicore/policy/v1/policy.proto";
+            message Ask { string encoding = 1; string message = 2; }
+            service Echo { rpc Get(Ask) returns (Ask) {
+                option (google.api.http) = { get: "/x" };
+                option (logicore.policy.v1.method) = { access: ACCESS_PUBLIC feed_stale: FEED_STALE_SERVE };
+            } }
+            "#,
+        ),
+    );
+    let a = Echo::start("a").await;
+    bench.routes(&upstream("a", &a, "x.binpb", "x")).await;
+    let (status, answer) = get(&bench.gateway(), "/x?encoding=json&message=hello").await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(a.calls_of("/x.v1.Echo/Get"), 1);
+}
