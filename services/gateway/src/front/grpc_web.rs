@@ -22,7 +22,7 @@ use logicore::{
 use tonic::{Status, body::Body};
 
 use super::{Face, grpc};
-use crate::{protocol::Protocol, routes::Table};
+use crate::{protocol::Protocol, rest::take_off, routes::Table};
 
 const KIND: &str = "application/grpc-web";
 const TEXT: &str = "application/grpc-web-text";
@@ -43,6 +43,8 @@ impl Face for Call {
         let (mut head, body) = answer.into_parts();
         let format = head.headers.get(header::CONTENT_TYPE);
         let format = web(format, self.text);
+        // A browser reads them as headers of this origin.
+        take_off(&mut head.headers);
         head.headers.insert(header::CONTENT_TYPE, format);
         match code_in(&head.headers) {
             Some(_) => Response::from_parts(head, body),

@@ -63,10 +63,19 @@ const HELD: &[&str] = &[
     "content-length",
     "content-range",
     "content-security-policy",
+    "content-security-policy-report-only",
     "content-type",
     "date",
     "keep-alive",
+    "nel",
+    "origin-agent-cluster",
+    "permissions-policy",
+    "referrer-policy",
+    "refresh",
+    "report-to",
+    "reporting-endpoints",
     "server",
+    "service-worker-allowed",
     "set-cookie",
     "strict-transport-security",
     "te",
@@ -79,7 +88,7 @@ const HELD: &[&str] = &[
 ];
 
 /// Beginnings of such names.
-const HELD_FAMILIES: &[&str] = &["access-control-", "grpc-", "proxy-", "x-logicore-"];
+const HELD_FAMILIES: &[&str] = &["access-control-", "cross-origin-", "grpc-", "proxy-", "x-logicore-"];
 
 /// Internal metadata that callers may know: the answer is an older one.
 const STALE: &str = "x-logicore-stale";
@@ -119,6 +128,14 @@ pub(crate) fn from_metadata(from: &HeaderMap, to: &mut HeaderMap) {
         for value in from.get_all(name) {
             to.append(name.clone(), value.clone());
         }
+    }
+}
+
+/// Takes off an answer of gRPC what a browser would take for the origin's word; gRPC's own stays.
+pub(crate) fn take_off(headers: &mut HeaderMap) {
+    let theirs = |name: &&HeaderName| held(name.as_str()) && !name.as_str().starts_with("grpc-");
+    while let Some(name) = headers.keys().find(theirs).cloned() {
+        headers.remove(name);
     }
 }
 

@@ -132,3 +132,24 @@ async fn a_refusal_is_one_of_grpc_web() {
     assert_eq!(answer.headers()["content-type"], "application/grpc-web+proto");
     assert_eq!(answer.headers()["grpc-status"], "8");
 }
+
+#[tokio::test]
+async fn what_a_browser_would_take_for_the_origins_word_does_not_pass() {
+    let (call, _) = call("application/grpc-web", None, MESSAGE);
+    let mut answer = answer(vec![Frame::trailers(trailers())]);
+    let theirs = [
+        "set-cookie",
+        "access-control-allow-origin",
+        "strict-transport-security",
+        "content-security-policy",
+        "nel",
+        "x-logicore-peer",
+    ];
+    for name in theirs.into_iter().chain(["grpc-encoding", "x-logicore-stale"]) {
+        answer.headers_mut().append(name, HeaderValue::from_static("gzip"));
+    }
+    let answer = call.answer(answer).await;
+    let mut left: Vec<_> = answer.headers().keys().map(|name| name.as_str()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["content-type", "grpc-encoding", "x-kept", "x-logicore-stale"]);
+}
