@@ -76,9 +76,14 @@ impl Encoding {
     /// The encoding of a gRPC call's messages; see [`Encoding::named`].
     ///
     /// # Errors
-    /// `ENCODING_UNKNOWN`.
+    /// `ENCODING_UNKNOWN`, also where several are named: some read the first one and some the last one, and bytes can be a message
+    /// in both.
     pub fn of_call(headers: &HeaderMap) -> Result<Option<Self>, Error> {
-        Self::named(headers.get(GRPC_ENCODING))
+        let mut named = headers.get_all(GRPC_ENCODING).iter();
+        match (named.next(), named.next()) {
+            (value, None) => Self::named(value),
+            _ => Err(unknown()),
+        }
     }
 
     /// The message.

@@ -108,3 +108,19 @@ fn encodings_are_known_by_their_names() {
         assert_eq!(named(bad).unwrap_err().reason(), Reason::EncodingUnknown, "{bad:?}");
     }
 }
+
+#[test]
+fn a_call_names_one_encoding() {
+    let of = |names: &[&'static str]| {
+        let mut headers = HeaderMap::new();
+        for name in names {
+            headers.append(GRPC_ENCODING, HeaderValue::from_static(name));
+        }
+        Encoding::of_call(&headers).map_err(|error| error.reason())
+    };
+    assert_eq!(of(&[]), Ok(None));
+    assert_eq!(of(&["gzip"]), Ok(Some(Encoding::Gzip)));
+    for several in [["br", "gzip"], ["identity", "gzip"], ["gzip", "gzip"]] {
+        assert_eq!(of(&several), Err(crate::error::Reason::EncodingUnknown), "{several:?}");
+    }
+}
