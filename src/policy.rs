@@ -5,7 +5,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, Value,
+};
 
 use crate::api;
 
@@ -199,6 +201,15 @@ pub fn is_permission(name: &str) -> bool {
 /// Permission to revoke the tokens of every tenant.
 pub const REVOKE_ALL: &str = "tokens.revoke_all";
 
+/// The field of this name, if it can name a subject or a tenant: one string, and no member of a oneof, which another member would
+/// take away again behind the check.
+#[must_use]
+pub fn checked_field(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+    let field = message.get_field_by_name(name)?;
+    let alone = field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic());
+    (field.kind() == Kind::String && !field.is_list() && alone).then_some(field)
+}
+
 fn read(pool: &DescriptorPool, m: &MethodDescriptor) -> Method {
     let service: Arc<str> = m.parent_service().full_name().into();
     let options = m.options();
@@ -215,15 +226,19 @@ fn read(pool: &DescriptorPool, m: &MethodDescriptor) -> Method {
         Some(2) => Idempotency::Idempotent,
         _ => Idempotency::Unknown,
     };
+    let named = |name: &str| policy.map(|p| text(p, name)).filter(|v| !v.is_empty());
     let field = |name: &str| {
-        let value = policy.map(|p| text(p, name)).filter(|v| !v.is_empty())?;
-        let number = m.input().get_field_by_name(&value)?.number();
+        let value = named(name)?;
+        let number = checked_field(&m.input(), &value)?.number();
         Some((value, number))
     };
+    // A field that cannot be held against the caller must not leave the method without what it asks for.
+    let unchecked = |name: &str| named(name).is_some() && field(name).is_none();
+    let denies = unchecked("subject_field") || unchecked("tenant_field");
     Method {
         path: format!("/{service}/{}", m.name()).into(),
         name: m.name().into(),
-        access: policy.map_or(Access::Denied, access),
+        access: policy.filter(|_| !denies).map_or(Access::Denied, access),
         scope: match policy.map_or(0, |p| number(p, "scope")) {
             2 => Scope::Platform,
             _ => Scope::Tenant,

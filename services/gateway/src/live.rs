@@ -138,7 +138,8 @@ impl Live {
         if let Some(before) = before {
             live.asked.clone_from(&before.asked);
         }
-        for service in &services {
+        // Of a share nothing is asked: its calls are held against the policies of the service that it is a share of.
+        for service in services.iter().filter(|s| s.owns(&s.name)) {
             let of = upstreams.iter().find(|u| u.upstream.name() == service.upstream.name());
             let asked = |path: &str| live.asked.get(path).cloned();
             found.problems.extend(
@@ -159,7 +160,7 @@ impl Live {
             live.reflected
                 .push((pool.clone(), of_pool.map(|s| s.name.clone()).collect()));
         }
-        for method in services.iter().flat_map(|s| &s.methods) {
+        for method in services.iter().filter(|s| s.owns(&s.name)).flat_map(|s| &s.methods) {
             if method.policy.access != Access::Denied {
                 live.asked
                     .insert(Arc::clone(&method.policy.path), Arc::clone(&method.policy));

@@ -14,7 +14,7 @@ use logicore::{
     settings::routes::{self as settings, Policy, Split},
     upstream::Upstream,
 };
-use prost_reflect::{DescriptorPool, Kind, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 use super::{Share, Target};
 
@@ -231,7 +231,9 @@ fn objection(settings: &settings::Upstream, method: &Method) -> Option<&'static 
     let public = || settings.consents(&method.service, &method.name);
     match &method.access {
         Access::Public if !public() => Some("asks to be public: it is denied until `public` lists it"),
-        Access::Denied => Some("has no policy: it is denied until its proto or the settings give it one"),
+        Access::Denied => Some(
+            "has no policy, or one whose subject or tenant is no field of one string: it is denied until its proto or the settings give it one",
+        ),
         Access::Permission(p) | Access::SelfOrPermission(p) if !is_permission(p) => {
             Some("asks for a permission that is no name such as shipments.read: it is denied")
         }
@@ -268,12 +270,10 @@ fn apply(set: &Policy, method: &mut Method, descriptor: &MethodDescriptor) -> Re
     Ok(())
 }
 
-/// A top-level field that holds one string, and its number.
+/// A top-level field that can be held against the caller, and its number.
 fn field(descriptor: &MethodDescriptor, name: &str) -> Result<(String, u32), String> {
     let input = descriptor.input();
-    let field = input
-        .get_field_by_name(name)
-        .filter(|f| f.kind() == Kind::String && !f.is_list());
+    let field = policy::checked_field(&input, name);
     let field = field.ok_or_else(|| format!("{} has no string field `{name}`", input.full_name()))?;
     Ok((name.to_owned(), field.number()))
 }

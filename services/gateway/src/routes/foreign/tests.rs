@@ -1,5 +1,7 @@
 //! What other people's services may ask for, and what they may not.
 
+mod proposals;
+
 use std::fs;
 
 use logicore::{
@@ -20,7 +22,8 @@ fn ships(methods: &str) -> DescriptorPool {
         package ships.v1;
         import "google/api/annotations.proto";
         import "logicore/policy/v1/policy.proto";
-        message Ask {{ string id = 1; string tenant = 2; int32 count = 3; repeated string names = 4; }}
+        message Ask {{ string id = 1; string tenant = 2; int32 count = 3; repeated string names = 4;
+            optional string maybe = 5; oneof who {{ string me = 6; string email = 7; }} }}
         message Answer {{ string id = 1; }}
         service Ships {{ {methods} }}
         "#
