@@ -13,11 +13,16 @@ const TENANT: HeaderName = HeaderName::from_static("x-logicore-tenant");
 /// Its roles, comma-separated.
 const ROLES: HeaderName = HeaderName::from_static("x-logicore-roles");
 
-/// Takes the caller's token off and says who calls. Nothing of it can come from outside: the first hop took off what did.
+/// What proves a caller to others than the service.
+const TAKEN_OFF: [HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
+
+/// Takes the caller's token off, and its cookies, and says who calls. Nothing of it can come from outside: the first hop took off what did.
 pub(super) fn tell(request: &mut Request<Body>) {
     let principal = request.extensions().get::<Arc<Principal>>().cloned();
     let headers = request.headers_mut();
-    headers.remove(header::AUTHORIZATION);
+    for name in TAKEN_OFF {
+        headers.remove(name);
+    }
     let Some(principal) = principal else { return };
     let roles = principal.roles.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(",");
     let told = [

@@ -228,6 +228,7 @@ async fn strangers_are_told_who_calls_and_not_by_what_it_was_proved() {
     bench.routes(&upstream("a", &a, "x.binpb", "x")).await;
     let spoofed = [
         ("authorization", "Bearer x"),
+        ("cookie", "session=x"),
         ("x-logicore-subject", "root"),
         ("x-logicore-tenant", "other"),
         ("x-logicore-roles", "admin"),
@@ -239,6 +240,7 @@ async fn strangers_are_told_who_calls_and_not_by_what_it_was_proved() {
     let seen: Vec<_> = head["x-seen"].to_str().unwrap().split(',').collect();
     for name in [
         "authorization",
+        "cookie",
         "x-logicore-subject",
         "x-logicore-tenant",
         "x-logicore-roles",
