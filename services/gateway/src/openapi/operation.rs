@@ -18,6 +18,8 @@ use crate::rest::{
 
 /// Deepest message that a query parameter is looked for in.
 const QUERY_DEPTH: usize = 4;
+/// Most fields that are looked at for them, in all depths: what messages that hold each other many times over could name has no end.
+const QUERY_FIELDS: usize = 1_000;
 
 pub(super) fn operation(
     binding: &Binding,
@@ -90,7 +92,9 @@ fn path_parameters(binding: &Binding, place: &Place, comments: &Comments) -> Vec
 fn query_parameters(binding: &Binding, comments: &Comments, schemas: &mut Schemas<'_>) -> Vec<Value> {
     let mut leaves = Vec::new();
     if binding.body != BodyRule::Whole {
-        collect(&binding.method.input(), &mut Vec::new(), &mut leaves);
+        collect(&binding.method.input(), &mut Vec::new(), &mut leaves, &mut {
+            QUERY_FIELDS
+        });
     }
     let free = |path: &&Vec<FieldDescriptor>| {
         let bound = binding.variables.contains(path);
@@ -107,11 +111,18 @@ fn query_parameters(binding: &Binding, comments: &Comments, schemas: &mut Schema
     parameters
 }
 
-fn collect(message: &MessageDescriptor, path: &mut Vec<FieldDescriptor>, leaves: &mut Vec<Vec<FieldDescriptor>>) {
+fn collect(
+    message: &MessageDescriptor,
+    path: &mut Vec<FieldDescriptor>,
+    leaves: &mut Vec<Vec<FieldDescriptor>>,
+    left: &mut usize,
+) {
     for field in message.fields() {
+        let Some(fewer) = left.checked_sub(1) else { return };
+        *left = fewer;
         path.push(field.clone());
         match inside(&field) {
-            Some(m) if path.len() < QUERY_DEPTH => collect(&m, path, leaves),
+            Some(m) if path.len() < QUERY_DEPTH => collect(&m, path, leaves, left),
             None if fits_text(&field) && !field.is_map() => leaves.push(path.clone()),
             _ => {}
         }

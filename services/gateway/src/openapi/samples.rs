@@ -7,6 +7,8 @@ use crate::rest::{Binding, BodyRule};
 
 /// Deepest message that is shown in an example.
 const DEPTH: usize = 3;
+/// Most fields of an example, in all depths: messages that hold each other many times over would make it as large as they like.
+const MOST_FIELDS: usize = 1_000;
 
 /// An example of a request body, without the fields that the path binds.
 pub(super) fn request(binding: &Binding, bound: &[&FieldDescriptor]) -> Option<Value> {
@@ -16,15 +18,19 @@ pub(super) fn request(binding: &Binding, bound: &[&FieldDescriptor]) -> Option<V
     }
     match &binding.body {
         BodyRule::None => None,
-        BodyRule::Field(field) => Some(value(field, DEPTH)),
-        BodyRule::Whole => Some(object(&binding.method.input(), bound, DEPTH)),
+        BodyRule::Field(field) => Some(value(field, DEPTH, &mut { MOST_FIELDS })),
+        BodyRule::Whole => Some(object(&binding.method.input(), bound, DEPTH, &mut { MOST_FIELDS })),
     }
 }
 
-fn object(message: &MessageDescriptor, bound: &[&FieldDescriptor], depth: usize) -> Value {
-    let shown = message.fields().filter(|f| !bound.contains(&f) && is_shown(f));
-    let members = shown.map(|f| (f.json_name().to_owned(), value(&f, depth)));
-    Value::Object(members.collect::<Map<_, _>>())
+fn object(message: &MessageDescriptor, bound: &[&FieldDescriptor], depth: usize, left: &mut usize) -> Value {
+    let mut members = Map::new();
+    for field in message.fields().filter(|f| !bound.contains(&f) && is_shown(f)) {
+        let Some(fewer) = left.checked_sub(1) else { break };
+        *left = fewer;
+        members.insert(field.json_name().to_owned(), value(&field, depth, left));
+    }
+    Value::Object(members)
 }
 
 /// Of a oneof, the first.
@@ -33,7 +39,7 @@ fn is_shown(field: &FieldDescriptor) -> bool {
     first(field).is_none_or(|first| first == *field)
 }
 
-fn value(field: &FieldDescriptor, depth: usize) -> Value {
+fn value(field: &FieldDescriptor, depth: usize, left: &mut usize) -> Value {
     match field.kind() {
         Kind::Message(entry) if field.is_map() => {
             let key = match entry.map_entry_key_field().kind() {
@@ -41,14 +47,14 @@ fn value(field: &FieldDescriptor, depth: usize) -> Value {
                 Kind::Bool => "true",
                 _ => "1",
             };
-            json!({ key: one(&entry.map_entry_value_field(), depth) })
+            json!({ key: one(&entry.map_entry_value_field(), depth, left) })
         }
-        _ if field.is_list() => json!([one(field, depth)]),
-        _ => one(field, depth),
+        _ if field.is_list() => json!([one(field, depth, left)]),
+        _ => one(field, depth, left),
     }
 }
 
-fn one(field: &FieldDescriptor, depth: usize) -> Value {
+fn one(field: &FieldDescriptor, depth: usize, left: &mut usize) -> Value {
     match field.kind() {
         Kind::String => field.name().replace('_', " ").into(),
         Kind::Bytes => "AAEC".into(),
@@ -60,12 +66,12 @@ fn one(field: &FieldDescriptor, depth: usize) -> Value {
             let named = e.values().find(|v| v.number() != 0).or_else(|| e.values().next());
             named.map_or(Value::Null, |v| v.name().into())
         }
-        Kind::Message(m) => message(&m, depth),
+        Kind::Message(m) => message(&m, depth, left),
         _ => json!(1),
     }
 }
 
-fn message(descriptor: &MessageDescriptor, depth: usize) -> Value {
+fn message(descriptor: &MessageDescriptor, depth: usize, left: &mut usize) -> Value {
     match descriptor.full_name() {
         "google.protobuf.Timestamp" => "2026-01-31T12:00:00Z".into(),
         "google.protobuf.Duration" => "1.5s".into(),
@@ -73,9 +79,13 @@ fn message(descriptor: &MessageDescriptor, depth: usize) -> Value {
         "google.protobuf.Value" => "anything".into(),
         "google.protobuf.ListValue" => json!([]),
         "google.protobuf.Any" | "google.protobuf.Struct" => json!({}),
-        name if is_wrapper(name) => descriptor.get_field(1).map_or(Value::Null, |f| one(&f, depth)),
         _ if depth == 0 => json!({}),
-        _ => object(descriptor, &[], depth - 1),
+        // Descriptors of others may call anything a wrapper, what holds itself included.
+        name if is_wrapper(name) => {
+            let field = descriptor.get_field(1);
+            field.map_or(Value::Null, |f| one(&f, depth - 1, left))
+        }
+        _ => object(descriptor, &[], depth - 1, left),
     }
 }
 

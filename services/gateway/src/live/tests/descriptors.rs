@@ -46,6 +46,44 @@ async fn a_long_chain_of_types_is_served_and_described() {
     }
 }
 
+/// A wrapper is shown as what it holds, whatever calls itself one; and what holds itself many times over has no end.
+#[tokio::test]
+async fn what_holds_itself_is_described_by_as_much_as_fits_a_page() {
+    let mut bench = Bench::new();
+    let many: String = (2..300).map(|i| format!("Many f{i} = {i};")).collect();
+    let proto = format!(
+        r#"
+        syntax = "proto3";
+        package google.protobuf;
+        import "google/api/annotations.proto";
+        import "logicore/policy/v1/policy.proto";
+        message OwnValue {{ OwnValue value = 1; }}
+        message Many {{ string id = 1; {many} OwnValue own = 300; }}
+        service Echo {{ rpc Get(Many) returns (Many) {{
+            option (google.api.http) = {{ post: "/x" body: "*" additional_bindings {{ get: "/x" }} }};
+            option (logicore.policy.v1.method) = {{ access: ACCESS_AUTHENTICATED }};
+        }} rpc Own(OwnValue) returns (OwnValue) {{
+            option (google.api.http) = {{ post: "/own" body: "*" }};
+            option (logicore.policy.v1.method) = {{ access: ACCESS_AUTHENTICATED }};
+        }} }}
+        "#
+    );
+    bench.set("x.binpb", &inline(&proto));
+    let a = Echo::start("a").await;
+    let routes = format!(
+        "[[upstream]]\nname = \"a\"\nendpoints = [\"{}\"]\ndescriptors = \"x.binpb\"\n",
+        a.address
+    );
+    assert_eq!(bench.routes(&routes).await, Outcome::Applied, "{:?}", bench.problems());
+    let (status, document) = get(&bench.gateway(), "/openapi.json").await;
+    assert_eq!(status, 200);
+    assert!(
+        document.contains("\"/own\"") && document.len() < 4 << 20,
+        "{} bytes",
+        document.len()
+    );
+}
+
 #[tokio::test]
 async fn fields_that_are_named_as_in_calls_by_get_are_fields() {
     let mut bench = Bench::new();
