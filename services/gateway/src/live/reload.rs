@@ -68,6 +68,8 @@ pub(crate) struct Reloader {
     state: Arc<ArcSwap<State>>,
     /// By the upstream's name: its channel, and its last descriptors.
     known: HashMap<String, Known>,
+    /// Files that the routes name, those of refused ones included: what is mended there is to be seen.
+    files: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -86,6 +88,7 @@ impl Reloader {
             current,
             state: Arc::default(),
             known: HashMap::new(),
+            files: Vec::new(),
         }
     }
 
@@ -137,6 +140,7 @@ impl Reloader {
 
     async fn read(&mut self) -> Result<Outcome, Vec<String>> {
         let settings = Settings::read(&self.path).map_err(|Problems(problems)| problems)?;
+        self.files = settings.files().map(Path::to_path_buf).collect();
         let mut known = self.channels(&settings)?;
         let pending = describe(&mut known).await?;
         if self.unchanged(&settings, &known) {
@@ -250,9 +254,8 @@ impl Reloader {
 
     /// What tells a changed file: its time, its length and, where a link was swapped, its number.
     fn stamps(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
-        let live = self.current.load();
-        let files = std::iter::once(self.path.as_path()).chain(live.settings.files());
-        files.map(stamp).collect()
+        let files = std::iter::once(&self.path).chain(&self.files);
+        files.map(|file| stamp(file)).collect()
     }
 }
 
