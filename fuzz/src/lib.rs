@@ -40,7 +40,7 @@ pub fn sent(method: &str, target: &str, body: &[u8]) -> Option<(Match, Bytes)> {
     let (parts, ()) = request.body(()).ok()?.into_parts();
     let route = ROUTES.matched(&parts.method, parts.uri.path()).ok()?;
     let body = Body::new(Full::from(body.to_vec()));
-    let decoded = decode(&route, &parts, body, LIMIT)
+    let decoded = decode(&route, parts, body, LIMIT)
         .now_or_never()
         .expect("nothing is waited for");
     let framed = decoded.ok()?.into_body().collect().now_or_never()?.ok()?.to_bytes();

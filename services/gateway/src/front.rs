@@ -50,7 +50,7 @@ impl Inward {
             Self::Rest(found) => {
                 let longest = bounds.longest(&parts.extensions);
                 let _place = bounds.place(&parts.headers, longest).await;
-                rest_decode(&found, &parts, body, longest).await
+                rest_decode(&found, parts, body, longest).await
             }
             Self::Connect(call) => connect::adapt(&call, parts, body, bounds).await,
         }

@@ -74,7 +74,7 @@ where
                 && route.binding.takes_stream()
             {
                 let longest = bounds.longest(&parts.extensions);
-                return Ok(stream(inner, route, &parts, body, longest).await);
+                return Ok(stream(inner, route, parts, body, longest).await);
             }
             match inward.adapt(parts, body, &bounds).await {
                 Ok(request) => inner.call(request).await,
@@ -85,7 +85,7 @@ where
 }
 
 /// Calls with a body that is not collected. What becomes wrong with it ends the call, as long as nothing was answered.
-async fn stream<S>(mut inner: S, route: &Match, parts: &Parts, body: Body, longest: usize) -> Response<Body>
+async fn stream<S>(mut inner: S, route: &Match, parts: Parts, body: Body, longest: usize) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {

@@ -25,7 +25,7 @@ use super::{
 ///
 /// # Errors
 /// What is wrong with the request, by one of the reasons for bad input.
-pub async fn decode(route: &Match, parts: &Parts, body: Body, limit: usize) -> Result<Request<Body>, Error> {
+pub async fn decode(route: &Match, parts: Parts, body: Body, limit: usize) -> Result<Request<Body>, Error> {
     let body = match route.binding.body {
         BodyRule::None => refuse_body(body).await.map(|()| Bytes::new())?,
         _ => read(&parts.headers, body, limit).await?,
@@ -43,13 +43,13 @@ pub(super) fn message(route: &Match, query: &str, body: &[u8]) -> Result<Bytes, 
 }
 
 /// The gRPC request with a body that is framed already.
-pub(super) fn request(route: &Match, parts: &Parts, body: Body) -> Result<Request<Body>, Error> {
+pub(super) fn request(route: &Match, parts: Parts, body: Body) -> Result<Request<Body>, Error> {
     let mut request = Request::new(body);
     *request.method_mut() = http::Method::POST;
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = route.binding.uri.clone();
     *request.headers_mut() = headers::to_metadata(&parts.headers)?;
-    *request.extensions_mut() = parts.extensions.clone();
+    *request.extensions_mut() = parts.extensions;
     Ok(request)
 }
 

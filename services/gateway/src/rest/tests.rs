@@ -86,7 +86,7 @@ fn call(routes: &Routes, request: &str, body: &[u8]) -> Result<(String, DynamicM
     let (parts, ()) = request.body(()).unwrap().into_parts();
     let route = routes.matched(&parts.method, parts.uri.path()).map_err(Error::from)?;
     let body = Body::new(Full::from(body.to_vec()));
-    let request = decode(&route, &parts, body, LIMIT)
+    let request = decode(&route, parts, body, LIMIT)
         .now_or_never()
         .expect("nothing is waited for")?;
     let path = request.uri().path().to_owned();

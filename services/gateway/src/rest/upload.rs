@@ -34,12 +34,12 @@ const DATA: u32 = 2;
 /// What is wrong from the start.
 pub async fn upload(
     route: &Match,
-    parts: &Parts,
+    parts: Parts,
     body: Body,
     limit: usize,
 ) -> Result<(Request<Body>, oneshot::Receiver<Error>), Error> {
     let (tell, told) = oneshot::channel();
-    let source = source(route, parts, body, limit).await?;
+    let source = source(route, &parts, body, limit).await?;
     let state = Sending {
         route: route.clone(),
         source,

@@ -23,7 +23,7 @@ fn parts(headers: &[(&str, &str)]) -> Parts {
 
 fn send(headers: &[(&str, &str)], body: Body, limit: usize) -> Result<Request<Body>, Error> {
     let (route, parts) = (route("POST /echo"), parts(headers));
-    decode(&route, &parts, body, limit)
+    decode(&route, parts, body, limit)
         .now_or_never()
         .expect("nothing is waited for")
 }
@@ -154,12 +154,23 @@ fn a_body_that_breaks_off_is_no_defect() {
     let empty = Body::new(StreamBody::new(stream::iter([Err::<Frame<Bytes>, _>(
         Status::cancelled("reset"),
     )])));
-    let error = decode(&method, &head, empty, 10).now_or_never().unwrap().unwrap_err();
+    let error = decode(&method, head.clone(), empty, 10)
+        .now_or_never()
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::CallerGone);
     let hollow = chunks(vec!["", ""]);
-    assert!(decode(&method, &head, hollow, 10).now_or_never().unwrap().is_ok());
+    assert!(
+        decode(&method, head.clone(), hollow, 10)
+            .now_or_never()
+            .unwrap()
+            .is_ok()
+    );
     let filled = chunks(vec!["", "x"]);
-    let error = decode(&method, &head, filled, 10).now_or_never().unwrap().unwrap_err();
+    let error = decode(&method, head.clone(), filled, 10)
+        .now_or_never()
+        .unwrap()
+        .unwrap_err();
     assert_eq!(error.reason(), Reason::UnexpectedBody);
 }
 
@@ -187,7 +198,7 @@ fn the_request_becomes_a_grpc_call() {
     ]);
     head.extensions.insert(Arc::<str>::from("caller"));
     let route = route("POST /echo");
-    let answer = decode(&route, &head, full("{}"), 100);
+    let answer = decode(&route, head, full("{}"), 100);
     let request = answer.now_or_never().unwrap().unwrap();
     assert_eq!(request.method(), "POST");
     assert_eq!(request.version(), Version::HTTP_2);
@@ -222,7 +233,7 @@ fn headers_that_stand_twice_are_not_merged() {
         ("authorization", "Bearer a"),
         ("authorization", "Bearer b"),
     ]);
-    let request = decode(&route("POST /echo"), &head, full("{}"), 100)
+    let request = decode(&route("POST /echo"), head, full("{}"), 100)
         .now_or_never()
         .unwrap()
         .unwrap();

@@ -75,7 +75,7 @@ type Sent = Result<(Request<Body>, oneshot::Receiver<Error>), Error>;
 fn send(request: &str, headers: &[(&str, &str)], body: Body) -> Sent {
     let (route, parts) = head(request, headers);
     assert!(route.binding.takes_stream(), "{request}");
-    upload(&route, &parts, body, LIMIT).now_or_never().unwrap()
+    upload(&route, parts, body, LIMIT).now_or_never().unwrap()
 }
 
 /// The messages that a service gets.
@@ -255,7 +255,7 @@ async fn a_line_is_sent_before_the_next_one_is_there() {
 #[test]
 fn what_is_wrong_later_is_kept_for_the_answer() {
     let (route, parts) = head("POST /tracks/x:follow", &[NDJSON]);
-    let sent = upload(&route, &parts, whole("oops\n"), LIMIT).now_or_never().unwrap();
+    let sent = upload(&route, parts, whole("oops\n"), LIMIT).now_or_never().unwrap();
     let (request, wrong) = sent.unwrap();
     drop(wrong);
     assert!(request.into_body().collect().now_or_never().unwrap().is_err());
