@@ -133,7 +133,7 @@ fn finish(replay: &Replay, result: Result<Reply, Failure>) -> Response<Body> {
 /// The caller is told no cause, which may name places within the deployment; the log is.
 fn refusal(error: Error) -> Response<Body> {
     if error.source().is_some() {
-        tracing::warn!(error = chain(&error), "call of an upstream failed");
+        tracing::info!(error = chain(&error), "call of an upstream failed");
     }
     Status::from(error).into_http()
 }

@@ -14,9 +14,9 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use logicore::{
-    Error,
+    Error, Reason,
     compression::Encoding,
     layer::{GrpcService, refuse},
 };
@@ -44,6 +44,18 @@ impl Forward {
     }
 }
 
+/// How the messages of a call are compressed, where who serves it reads that.
+fn encoding(headers: &HeaderMap, route: &Route) -> Result<Option<Encoding>, Error> {
+    let encoding = Encoding::of_call(headers)?;
+    if encoding == Some(Encoding::Br) && !route.target.is_foreign() {
+        return Err(Error::new(
+            Reason::EncodingUnknown,
+            "this service does not read br: gzip, deflate and zstd it does",
+        ));
+    }
+    Ok(encoding)
+}
+
 impl Service<Request<Body>> for Forward {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -59,7 +71,7 @@ impl Service<Request<Body>> for Forward {
             return Box::pin(std::future::ready(Ok(refuse(error))));
         };
         let (parts, body) = request.into_parts();
-        let watched = Encoding::of_call(&parts.headers).and_then(|encoding| {
+        let watched = encoding(&parts.headers, &route).and_then(|encoding| {
             let limit = self.bounds.longest(&parts.extensions);
             intake::watch(body, Rules::new(limit, !route.method.client_streaming, encoding))
         });

@@ -13,7 +13,13 @@ use std::{
 
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
-use logicore::{Context, api::PUBLIC_DESCRIPTORS, server::HttpService, settings::Role, testkit};
+use logicore::{
+    Context,
+    api::PUBLIC_DESCRIPTORS,
+    server::HttpService,
+    settings::{Role, Settings as Process},
+    testkit,
+};
 use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 use tower::ServiceExt;
@@ -53,7 +59,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let ctx = testkit::context(Role::Gateway);
+        let mut settings = Process::defaults(Role::Gateway);
+        // What is tested is where calls go, however busy the machine is.
+        settings.resilience.service_timeout = std::time::Duration::from_secs(120);
+        let ctx = testkit::context_with(settings);
         let folder = tempfile::tempdir().unwrap();
         let pool = DescriptorPool::decode(PUBLIC_DESCRIPTORS).unwrap();
         let current = Current::new(Live::own(&ctx, &pool).unwrap());

@@ -1,6 +1,6 @@
 //! The guide's commands, in their order.
 
-use logicore_harness::{Layout, System, get, post};
+use logicore_harness::{Layout, System, get, post, soon};
 use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_logicore");
@@ -62,9 +62,15 @@ async fn the_access_log_names_path_and_address_and_no_query() -> anyhow::Result<
     ] {
         get(system.address(), path, &demo.access).await?;
         let asked = format!("GET {}", path.split('?').next().unwrap_or_default());
-        let log = system.process("all")?.logged("INFO");
-        let lines: Vec<_> = log.iter().filter(|l| l["http"] == asked.as_str()).collect();
-        let [line] = lines[..] else {
+        // Lines are written together, a moment after the answer.
+        let process = system.process("all")?;
+        let lines = soon(&asked, async || {
+            let log = process.logged("INFO").into_iter();
+            let lines: Vec<_> = log.filter(|l| l["http"] == asked.as_str()).collect();
+            Ok((!lines.is_empty()).then_some(lines))
+        })
+        .await?;
+        let [line] = &lines[..] else {
             panic!("one line of {asked}: {lines:?}");
         };
         assert_eq!((&line["address"], &line["code"]), (&json!("127.0.0.1"), &json!(code)));

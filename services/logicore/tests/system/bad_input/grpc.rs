@@ -133,6 +133,8 @@ async fn an_encoding_that_is_not_read_is_told_with_those_that_are(layout: Layout
     for answer in &answers {
         assert_eq!(answer.header("grpc-accept-encoding"), "gzip,deflate,br,zstd");
     }
+    let answers = both(&system, LOGIN, &[("grpc-encoding", "br")], body.clone()).await?;
+    told(&answers, Code::Unimplemented, "ENCODING_UNKNOWN", "br");
     for encoding in ["gzip", "deflate", "zstd"] {
         let answers = both(&system, LOGIN, &[("grpc-encoding", encoding)], body.clone()).await?;
         told(&answers, Code::InvalidArgument, "MALFORMED_MESSAGE", encoding);

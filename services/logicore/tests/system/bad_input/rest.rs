@@ -273,12 +273,17 @@ async fn a_content_type_that_is_not_read_is_told(layout: Layout) -> anyhow::Resu
         415,
         "UNSUPPORTED_MEDIA_TYPE",
     );
-    let zipped = [JSON, ("content-encoding", "gzip")];
-    told(
-        &system.send("POST", "/auth/login", &zipped, login).await?,
-        415,
-        "UNSUPPORTED_MEDIA_TYPE",
-    );
+    for (encoding, status, reason) in [
+        ("snappy", 415, "UNSUPPORTED_MEDIA_TYPE"),
+        ("gzip", 400, "MALFORMED_MESSAGE"),
+    ] {
+        let headers = [JSON, ("content-encoding", encoding)];
+        told(
+            &system.send("POST", "/auth/login", &headers, login).await?,
+            status,
+            reason,
+        );
+    }
     for kind in ["application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
         let answer = system
             .send("POST", "/auth/login", &[("content-type", kind)], login)
