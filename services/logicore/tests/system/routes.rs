@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use logicore_harness::{Layout, System, framed, grpc_bytes, soon};
+use logicore_harness::{Layout, System, framed, grpc_bytes, raw, soon};
 use serde_json::json;
 use tonic::Code;
 
@@ -14,6 +14,7 @@ use crate::{
 in_both_layouts!(
     a_service_is_served_by_its_permissions_and_sees_no_token,
     routes_follow_their_file_and_survive_a_bad_one,
+    no_spelling_of_a_path_gets_around_a_permission,
 );
 
 const PROTO: &str = r#"
@@ -187,5 +188,109 @@ async fn routes_follow_their_file_and_survive_a_bad_one(layout: Layout) -> anyho
     })
     .await?;
     assert_eq!(system.get("/readyz", "").await?.json()["status"], "ready");
+    Ok(())
+}
+
+/// Of `PUT /v1/notes/n1`, which a demo user may not.
+const OTHER_SPELLINGS: &[&str] = &[
+    "//v1/notes/n1",
+    "/v1//notes/n1",
+    "/v1/notes//n1",
+    "/v1/notes/n1/",
+    "/V1/notes/n1",
+    "/v1/notes;x=1/n1",
+    "/v1;/notes/n1",
+    "/v1/./notes/n1",
+    "/v1/x/../notes/n1",
+    "/v1/x/%2e%2e/notes/n1",
+    "/v1/x/%2E%2E/notes/n1",
+    "/v1/x/..%2Fnotes/n1",
+    "/v1%2Fnotes/n1",
+    "/v1%252Fnotes/n1",
+    "/v1%5Cnotes/n1",
+    "/%2Fv1/notes/n1",
+    "/notes.v1.Notes/PutNote",
+];
+
+/// Of the method itself, for the protocols that name it.
+const OTHER_NAMES: &[&str] = &[
+    "//notes.v1.Notes/PutNote",
+    "/notes.v1.Notes//PutNote",
+    "/notes.v1.Notes/PutNote/",
+    "/notes.v1.Notes/putnote",
+    "/Notes.v1.Notes/PutNote",
+    "/notes.v1.Notes/%50utNote",
+    "/notes.v1.Notes%2FPutNote",
+    "/notes.v1.Notes/PutNote;x",
+    "/notes.v1.Notes/PutNote.",
+    "/./notes.v1.Notes/PutNote",
+    "/x/../notes.v1.Notes/PutNote",
+    "/x/%2e%2e/notes.v1.Notes/PutNote",
+];
+
+async fn no_spelling_of_a_path_gets_around_a_permission(layout: Layout) -> anyhow::Result<()> {
+    let upstream = Upstream::start(NOTE, Duration::ZERO).await?;
+    let (system, _dir, _) = system(layout, &upstream).await?;
+    let (admin, demo) = (system.admin().await?.access, system.demo().await?.access);
+    let may_not = format!("Bearer {demo}");
+    let may = format!("Bearer {admin}");
+    let json = ("content-type", "application/json");
+    for path in OTHER_SPELLINGS {
+        for who in [&*may_not, &*may] {
+            let headers = [("authorization", who), json];
+            let answer = system.send("PUT", path, &headers, "{}").await?;
+            assert!(
+                (400..500).contains(&answer.status.as_u16()),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+    }
+    for path in OTHER_NAMES {
+        let headers = [("authorization", &*may)];
+        let grpc = grpc_bytes(system.address(), path, &headers, framed(NOTE)).await?;
+        assert_eq!(
+            grpc.outcome(),
+            (Code::Unimplemented, "METHOD_UNKNOWN".to_owned()),
+            "{path}"
+        );
+        let headers = [("authorization", &*may), json, ("connect-protocol-version", "1")];
+        let connect = system.send("POST", path, &headers, "{}").await?;
+        assert_eq!(connect.status, 501, "{path}: {}", connect.text());
+        assert_eq!(connect.json()["code"], "unimplemented", "{path}");
+    }
+    let overridden = [("authorization", &*may_not), json, ("x-http-method-override", "PUT")];
+    assert!(
+        system
+            .send("POST", "/v1/notes/n1", &overridden, "{}")
+            .await?
+            .status
+            .is_client_error()
+    );
+    assert_eq!(upstream.seen(PUT).len(), 0, "nothing went through");
+
+    // An escaped letter is the letter, and an absolute target the same target: both ask for the same.
+    let port = system.address().port();
+    for (target, who, expected) in [
+        ("/v1/n%6Ftes/n1".to_owned(), &may_not, "403"),
+        ("/v1/n%6Ftes/n1".to_owned(), &may, "200"),
+        (format!("http://localhost:{port}/v1/notes/n1"), &may_not, "403"),
+        (format!("http://localhost:{port}/v1/notes/n1"), &may, "200"),
+        (format!("http://localhost:{port}//v1/notes/n1"), &may, "404"),
+        ("http://evil.example/v1/notes/n1".to_owned(), &may, "4"),
+    ] {
+        let request = format!(
+            "PUT {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: {who}\r\ncontent-type: application/json\r\n\
+             content-length: 2\r\nconnection: close\r\n\r\n{{}}"
+        );
+        let answer = raw(system.address(), request.as_bytes()).await?;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expected}")),
+            "{target}: {answer}"
+        );
+    }
+    assert_eq!(upstream.seen(PUT).len(), 2, "those that were allowed");
+    assert_eq!(upstream.seen(GET).len(), 0);
     Ok(())
 }
