@@ -67,7 +67,7 @@ async fn text_is_base64_both_ways() -> anyhow::Result<()> {
     // Each message is padded by itself.
     let body: String = [say("a"), say("bc")]
         .iter()
-        .map(|s| STANDARD.encode(frames(&[s.clone()])))
+        .map(|s| STANDARD.encode(frames(std::slice::from_ref(s))))
         .collect();
     let answer = send(behind.address(), "POST", BOTH, &headers, body).await?;
     assert_eq!(answer.header("content-type"), "application/grpc-web-text+proto");
