@@ -121,7 +121,10 @@ impl FallbackLayer {
         let (read, body) = whole(body).await;
         let code = code_in(&head.headers).or_else(|| read.as_ref().and_then(|r| code_in(&r.trailers)));
         match (code, read) {
-            (Some(Code::Ok), Some(read)) if head.headers.get(Status::GRPC_STATUS).is_none() => {
+            // A compressed one can be read with its own head alone, and not by every caller.
+            (Some(Code::Ok), Some(read))
+                if head.headers.get(Status::GRPC_STATUS).is_none() && read.data.first() == Some(&0) =>
+            {
                 self.memory.keep(question, Kept::new(read.data));
             }
             (Some(Code::Unavailable | Code::DeadlineExceeded | Code::Internal | Code::Unknown), _) => {

@@ -84,6 +84,15 @@ async fn the_last_good_answer_stands_in_and_says_so() {
     assert_eq!(rig.calls.load(SeqCst), 2, "the upstream is asked first, each time");
 }
 
+#[tokio::test]
+async fn a_compressed_answer_stands_in_for_none() {
+    let rig = Rig::new();
+    rig.set(Ok(b"\x01\0\0\0\x01x"));
+    assert_eq!(rig.ask(OVERVIEW, b"").await.2, Code::Ok);
+    rig.set(Err(Code::Unavailable));
+    assert_eq!(rig.ask(OVERVIEW, b"").await.2, Code::Unavailable);
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_question_has_no_answer_to_stand_in() {
     let rig = Rig::new();
