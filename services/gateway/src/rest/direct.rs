@@ -283,7 +283,10 @@ impl Writer<'_> {
                     return Err(Rare);
                 };
                 self.slots.truncate(base);
-                self.field(field, slot, bytes)
+                match field.number {
+                    1 => self.field(field, slot, bytes),
+                    _ => Err(Rare),
+                }
             }
             Form::Any | Form::FieldMask | Form::Struct | Form::Value | Form::List => {
                 let message = DynamicMessage::decode(shape.descriptor.clone(), bytes).map_err(rare)?;

@@ -116,6 +116,10 @@ impl Place<'_> {
             return Err(rare());
         };
         let field = self.shapes.messages[index].fields.first().ok_or_else(rare)?;
+        // A type of others may bear the name of a wrapper and hold anything, itself too.
+        if field.number != 1 || field.class != Class::One || matches!(field.item, Item::Message(_)) {
+            return Err(rare());
+        }
         let (shapes, number) = (self.shapes, self.field.number);
         nested(self.out, number, |out| {
             write(Place::new(shapes, out, field, How::Field, MAX_DEPTH))

@@ -147,6 +147,30 @@ fn path_and_query_are_in_the_message() {
     assert!(intake::framed(&route, "parent=x", body).is_none());
 }
 
+/// Whoever serves a routed service writes its descriptors.
+#[test]
+fn a_wrapper_that_holds_itself_is_no_end_of_the_process() {
+    let pool = inline(
+        r#"syntax = "proto3";
+        package google.protobuf;
+        import "google/api/annotations.proto";
+        message Int64Value { Int64Value value = 1; }
+        message In { Int64Value wrapped = 1; }
+        service S { rpc Go(In) returns (In) { option (google.api.http) = { post: "/v1/x" body: "*" }; } }"#,
+    );
+    let routes = Routes::build(&pool).unwrap();
+    let route = routes.matched(&http::Method::POST, "/v1/x").unwrap();
+    for body in [
+        &br#"{"wrapped":1}"#[..],
+        br#"{"wrapped":"1"}"#,
+        br#"{"wrapped":1.5}"#,
+        br#"{"wrapped":true}"#,
+    ] {
+        assert!(intake::framed(&route, "", body).is_none());
+        assert!(bind(&route, "", body).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn any_message_is_read_alike_or_left(bytes in vec(any::<u8>(), 0..512)) {
