@@ -49,7 +49,7 @@ impl Inward {
         match self {
             Self::Rest(found) => {
                 let longest = bounds.longest(&parts.extensions);
-                let _place = bounds.place(&parts.headers, longest).await;
+                let _place = bounds.place(&parts, longest).await;
                 rest_decode(&found, parts, body, longest).await
             }
             Self::Connect(call) => connect::adapt(&call, parts, body, bounds).await,

@@ -229,4 +229,4 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for Response
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use tower::{ServiceExt, service_fn};
 
 use super::*;
 
-fn principal() -> Arc<Principal> {
+pub(crate) fn principal() -> Arc<Principal> {
     let time = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
     Arc::new(Principal {
         subject: UserId::generate(),

@@ -32,7 +32,7 @@ pub(crate) async fn adapt(
         let body = stream::request(call, body, longest);
         return Ok(Request::from_parts(parts, body));
     }
-    let place = bounds.place(&parts.headers, longest).await;
+    let place = bounds.place(&parts, longest).await;
     let data = match &call.query {
         Some(message) => Bytes::copy_from_slice(message),
         None => unary::collect(body, longest).await?,
