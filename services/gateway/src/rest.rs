@@ -41,7 +41,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method};
 use logicore::{Error, Reason};
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MethodDescriptor};
 use tonic::Status;
 
 pub use accept::Form;
@@ -143,12 +143,11 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Adds the routes of a further pool, of those services that are `served` from it: by full name, such as
-    /// `shipments.v1.ShipmentService`.
+    /// Adds the routes of a further pool, of those methods that are `served` from it.
     ///
     /// # Errors
     /// What cannot be served.
-    pub fn add(&mut self, pool: &DescriptorPool, served: impl Fn(&str) -> bool) -> Result<(), Unroutable> {
+    pub fn add(&mut self, pool: &DescriptorPool, served: impl Fn(&MethodDescriptor) -> bool) -> Result<(), Unroutable> {
         for binding in Binding::all(pool, served).map_err(Unroutable::Binding)? {
             let new = Arc::new(binding);
             let place = self.trie.insert(new.http.clone(), &new.template, new.clone());

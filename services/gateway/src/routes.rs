@@ -37,8 +37,18 @@ const PROBES: [&str; 3] = [
     "/logicore.mesh.v1.GatewayService/GetReadiness",
 ];
 
-/// What the gateway itself answers over HTTP, before any route is looked for.
-const RESERVED: [&str; 5] = ["/metrics", "/docs", "/openapi.json", "/.well-known", "/"];
+/// What the paths of LogiCore's own HTTP begin with. Nobody else may serve beside them: a path that is only like `/auth/login` would
+/// get the passwords of those who mistype it.
+const RESERVED: [&str; 8] = [
+    "",
+    "auth",
+    "metrics",
+    "health",
+    "readyz",
+    "docs",
+    "openapi.json",
+    "circuit-breaker",
+];
 
 /// A method and its way.
 #[derive(Debug)]
@@ -133,7 +143,12 @@ impl Table {
             }
         }
         for pool in foreign::pools(services) {
-            let served = |name: &str| services.iter().any(|s| s.owns(name) && *s.pool == *pool);
+            let methods = &self.methods;
+            let served = |method: &MethodDescriptor| {
+                let service = method.parent_service();
+                let path = format!("/{}/{}", service.full_name(), method.name());
+                methods.contains_key(&*path) && services.iter().any(|s| s.owns(service.full_name()) && *s.pool == *pool)
+            };
             let added = self.rest.add(pool, served);
             problems.extend(added.err().map(|why| told(&why, services)));
         }
@@ -169,22 +184,26 @@ impl Table {
         &self.rest
     }
 
-    /// Bindings of other people's services that no request could ever reach.
+    /// Bindings of other people's services on paths that are the gateway's own.
     fn shadowed(&self) -> Vec<String> {
         let foreign = self.rest.bindings().iter().filter(|b| {
             let route = self.methods.get(&b.method_path);
             route.is_some_and(|r| r.owner.is_some())
         });
-        let reserved = |text: &str| {
-            RESERVED.iter().any(|r| {
-                let rest = text.strip_prefix(r);
-                rest.is_some_and(|rest| rest.is_empty() || (*r != "/" && rest.starts_with('/')))
-            })
-        };
         foreign
-            .filter(|b| reserved(&b.text))
-            .map(|b| format!("{b}: the gateway itself answers this path"))
+            .filter_map(|b| reserved(b).map(|why| format!("{b}: {why}")))
             .collect()
+    }
+}
+
+/// Why other people's services cannot have a path.
+fn reserved(binding: &rest::Binding) -> Option<&'static str> {
+    match binding.template.segments.first() {
+        Some(rest::Segment::Literal(first)) if first.starts_with('.') || RESERVED.contains(&&**first) => {
+            Some("paths of the gateway itself begin so")
+        }
+        Some(rest::Segment::Literal(_)) => None,
+        _ => Some("a path must begin with a literal segment, since a variable there would take in the gateway's own"),
     }
 }
 

@@ -61,18 +61,18 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Every binding of the services of a pool that are `served`, in the order of the descriptors.
+    /// Every binding of the methods of a pool that are `served`, in the order of the descriptors.
     ///
     /// # Errors
     /// A sentence that names the first binding that cannot be served.
-    pub fn all(pool: &DescriptorPool, served: impl Fn(&str) -> bool) -> Result<Vec<Self>, String> {
+    pub fn all(pool: &DescriptorPool, served: impl Fn(&MethodDescriptor) -> bool) -> Result<Vec<Self>, String> {
         let Some(http) = pool.get_extension_by_name("google.api.http") else {
             return Ok(Vec::new());
         };
         let mut bindings: Vec<Self> = Vec::new();
         let mut shapes = Shapes::default();
-        for service in pool.services().filter(|s| served(s.full_name())) {
-            for method in service.methods() {
+        for service in pool.services() {
+            for method in service.methods().filter(&served) {
                 of_method(&method, &http, &mut bindings).map_err(|why| format!("{}: {why}", method.full_name()))?;
             }
         }

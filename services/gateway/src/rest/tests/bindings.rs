@@ -129,9 +129,13 @@ fn pools_add_up_and_collide_like_methods() {
     routes.add(&more, |_| true).unwrap();
     assert_eq!(routes.bindings().len(), 2);
     let third = pool(&method("Three", r#"get: "/v1/x""#));
-    routes.add(&third, |service| service != "case.v1.S").unwrap();
+    routes
+        .add(&third, |m| m.parent_service().full_name() != "case.v1.S")
+        .unwrap();
     assert_eq!(routes.bindings().len(), 2, "what is not served has no route");
-    let error = routes.add(&third, |service| service == "case.v1.S").unwrap_err();
+    let error = routes
+        .add(&third, |m| m.parent_service().full_name() == "case.v1.S")
+        .unwrap_err();
     let Unroutable::Collision { new, taken } = &error else {
         panic!("{error}");
     };

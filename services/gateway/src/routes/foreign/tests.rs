@@ -212,8 +212,24 @@ async fn what_cannot_be_routed_is_told() {
             &plain,
             "it has no `ships.v1.Boats`",
         ),
-        (String::new(), &at("/metrics"), "the gateway itself answers this path"),
-        (String::new(), &at("/docs/{id}"), "the gateway itself answers this path"),
+        (String::new(), &at("/metrics"), "paths of the gateway itself begin so"),
+        (String::new(), &at("/docs/{id}"), "paths of the gateway itself begin so"),
+        (
+            String::new(),
+            &at("/.well-known/{id}"),
+            "paths of the gateway itself begin so",
+        ),
+        (String::new(), &at("/auth/{id}"), "paths of the gateway itself begin so"),
+        (
+            String::new(),
+            &at("/{id}/login"),
+            "a path must begin with a literal segment",
+        ),
+        (
+            String::new(),
+            &at("/{id=**}"),
+            "a path must begin with a literal segment",
+        ),
         (
             String::new(),
             &at("/v1/users/{id}"),
