@@ -32,7 +32,7 @@ pub(super) async fn reply(binding: &Binding, mut frames: Frames) -> Result<Respo
     let streams = binding.method.is_server_streaming();
     let length = match frames.length().await.transpose()? {
         Some(length) => length,
-        None if streams => return Ok(with_type(media_type(b""), Body::empty())),
+        None if streams => return Ok(bytes(b"", Body::empty())),
         None => return Err(malformed("the answer holds no message").into()),
     };
     if !streams && length <= SHORT {
@@ -41,7 +41,7 @@ pub(super) async fn reply(binding: &Binding, mut frames: Frames) -> Result<Respo
             return Err(malformed("the answer holds two messages").into());
         }
         let (content_type, data) = whole(&message, binding.response.as_ref())?;
-        let mut out = with_type(media_type(&content_type), Body::new(Full::from(data)));
+        let mut out = bytes(&content_type, Body::new(Full::from(data)));
         from_metadata(frames.trailers(), out.headers_mut());
         return Ok(out);
     }
@@ -55,12 +55,24 @@ pub(super) async fn reply(binding: &Binding, mut frames: Frames) -> Result<Respo
         ready: Bytes::new(),
     };
     download.open(length).await?;
-    let mut out = with_type(media_type(&download.content_type), Body::empty());
+    let mut out = bytes(&download.content_type, Body::empty());
     if !streams {
         let length = download.data + download.ready.len();
         out.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     Ok(out.map(|_| download.into_body()))
+}
+
+/// What is read of a page that a service wrote: it comes from the gateway's own origin, whose pages hold tokens.
+const PAGE: HeaderValue = HeaderValue::from_static(
+    "default-src 'self';script-src 'none';object-src 'none';base-uri 'none';form-action 'none';frame-ancestors 'self'",
+);
+
+/// Bytes of a service, which a browser may show and in which nothing runs.
+fn bytes(content_type: &[u8], body: Body) -> Response<Body> {
+    let mut out = with_type(media_type(content_type), body);
+    out.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE);
+    out
 }
 
 /// What a service says of its bytes; else they are just bytes.
