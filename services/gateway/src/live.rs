@@ -3,6 +3,7 @@
 //! A request takes the snapshot that it meets and keeps its route to its end, so a reload neither drops nor misroutes a call. What is
 //! kept across reloads: connections and breakers of upstreams that stay as they are, and the strictest that was asked of callers.
 
+mod build;
 mod descriptors;
 mod reload;
 mod set;

@@ -25,7 +25,8 @@ use prost_reflect::DescriptorPool;
 use tokio::time::Instant;
 
 use super::{
-    Current, Live,
+    Current,
+    build::{Built, Parts, Refused, build},
     descriptors::{Fetched, fetch},
 };
 use crate::routes::foreign::Described;
@@ -68,15 +69,18 @@ pub(crate) struct Reloader {
     state: Arc<ArcSwap<State>>,
     /// By the upstream's name: its channel, and its last descriptors.
     known: HashMap<String, Known>,
+    /// By the upstream's name: what its reflection told and cannot be served.
+    refused: HashMap<String, Refused>,
     /// Files that the routes name, those of refused ones included: what is mended there is to be seen.
     files: Vec<PathBuf>,
 }
 
+/// An upstream, and its last descriptors.
 #[derive(Clone, Debug)]
-struct Known {
-    settings: Arc<UpstreamSettings>,
-    upstream: Upstream,
-    fetched: Option<Fetched>,
+pub(super) struct Known {
+    pub(super) settings: Arc<UpstreamSettings>,
+    pub(super) upstream: Upstream,
+    pub(super) fetched: Option<Fetched>,
 }
 
 impl Reloader {
@@ -88,6 +92,7 @@ impl Reloader {
             current,
             state: Arc::default(),
             known: HashMap::new(),
+            refused: HashMap::new(),
             files: Vec::new(),
         }
     }
@@ -134,7 +139,9 @@ impl Reloader {
         };
         let metrics = &self.ctx.metrics;
         metrics.route_reloads.with_label_values(&[outcome.as_str()]).inc();
-        metrics.route_reload_good.set(i64::from(outcome != Outcome::Refused));
+        metrics
+            .route_reload_good
+            .set(i64::from(self.state.load().problems.is_empty()));
         outcome
     }
 
@@ -143,20 +150,22 @@ impl Reloader {
         self.files = settings.files().map(Path::to_path_buf).collect();
         let mut known = self.channels(&settings)?;
         let pending = describe(&mut known).await?;
+        self.without_refused(&settings, &mut known);
         if self.unchanged(&settings, &known) {
             self.told(Vec::clone(&self.state.load().notes), pending);
             return Ok(Outcome::Unchanged);
         }
-        let described = known.iter().map(|k| Described {
-            settings: Arc::clone(&k.settings),
-            upstream: k.upstream.clone(),
-            pool: k.fetched.as_ref().map(|f| f.pool.clone()),
-        });
-        let (ctx, pool, described) = (self.ctx.clone(), self.pool.clone(), described.collect());
-        let before = self.current.0.load_full();
-        // A set of thousands of methods takes longer than a request may wait for its thread.
-        let built = tokio::task::spawn_blocking(move || Live::with(&ctx, &pool, settings, described, Some(&before)));
-        let (live, notes) = built.await.map_err(|e| vec![e.to_string()])??;
+        let parts = Parts {
+            ctx: self.ctx.clone(),
+            pool: self.pool.clone(),
+            settings,
+            before: self.current.0.load_full(),
+        };
+        let Built { live, notes, refused } = build(&parts, &mut known, &self.known).await?;
+        for problem in refused.values().flat_map(|r| &r.problems) {
+            tracing::error!(problem, "what a service's reflection tells is refused");
+        }
+        self.refused.extend(refused);
         tracing::info!(
             upstreams = live.upstreams.len(),
             methods = live.table.iter().filter(|r| r.owner.is_some()).count(),
@@ -171,9 +180,30 @@ impl Reloader {
         Ok(Outcome::Applied)
     }
 
+    /// What was refused already is not tried again as long as nothing else changes.
+    fn without_refused(&mut self, settings: &Settings, known: &mut [Known]) {
+        if *settings != self.current.load().settings {
+            self.refused.clear();
+        }
+        for k in known {
+            let told = k.fetched.as_ref().map(|f| &f.raw);
+            let same = self.refused.get(&k.settings.name).map(|r| told == Some(&r.raw));
+            match same {
+                Some(true) => {
+                    k.fetched = self
+                        .known
+                        .get(&k.settings.name)
+                        .and_then(|before| before.fetched.clone())
+                }
+                Some(false) => drop(self.refused.remove(&k.settings.name)),
+                None => {}
+            }
+        }
+    }
+
     fn told(&self, notes: Vec<String>, pending: Vec<(String, String)>) {
         let state = State {
-            problems: Vec::new(),
+            problems: self.refused.values().flat_map(|r| r.problems.clone()).collect(),
             notes,
             pending,
         };

@@ -206,6 +206,32 @@ async fn a_service_that_is_not_there_yet_holds_up_nobody() {
 }
 
 #[tokio::test]
+async fn what_reflection_spoils_takes_nobody_else_down() {
+    let mut bench = Bench::new();
+    bench.set("x.binpb", &proto("x"));
+    let a = Echo::start("a").await;
+    // It claims the path of the other's method.
+    let thief = inline(
+        "syntax = \"proto3\"; package y.v1; import \"google/api/annotations.proto\"; message M { string id = 1; } \
+         service Echo { rpc Get(M) returns (M) { option (google.api.http) = { get: \"/x/{id}\" }; } }",
+    );
+    let b = Echo::reflecting("b", &thief, "v1").await;
+    let c = Echo::reflecting("c", &proto("z"), "v1").await;
+    let text = upstream("a", &a, "x.binpb", "x")
+        + &upstream("b", &b, "reflection", "y")
+        + &upstream("c", &c, "reflection", "z");
+    assert_eq!(bench.routes(&text).await, Outcome::Applied, "{:?}", bench.problems());
+    let gateway = bench.gateway();
+    assert_eq!(server_of(&gateway, X, &[]).await, "0 a");
+    assert_eq!(server_of(&gateway, "/z.v1.Echo/Get", &[]).await, "0 c");
+    assert_eq!(server_of(&gateway, Y, &[]).await, "12 ");
+    assert!(bench.problems()[0].contains("collides with"), "{:?}", bench.problems());
+    assert_eq!(bench.ctx.metrics.route_reload_good.get(), 0);
+    assert_eq!(bench.routes(&text).await, Outcome::Unchanged, "not tried again");
+    assert_eq!(bench.problems().len(), 1, "and still told");
+}
+
+#[tokio::test]
 async fn a_share_goes_elsewhere_by_weight_or_by_header() {
     let mut bench = Bench::new();
     bench.set("x.binpb", &proto("x"));
