@@ -1,8 +1,12 @@
-//! Small writes wait for one turn of the scheduler, so that what others are about to say leaves in the same one.
+//! Small writes are held for one turn of the scheduler, so that what others are about to say leaves in the same one.
 //!
-//! A task that has an answer wakes the connection's task, and tokio's scheduler runs that one next: each of sixteen answers that are
-//! there together would be a system call of its own, which costs more than all that the gateway does with it. After one turn everybody
-//! who had something to say has said it. HTTP/2 alone gains: an HTTP/1 connection has one answer at a time.
+//! A task that has an answer wakes the connection's task, and tokio's scheduler runs that one next; and h2 writes every frame of data by
+//! itself. Each of sixteen answers that are there together, and each message of a stream, would be a system call of its own, which costs
+//! more than all that the gateway does with it. After one turn everybody who had something to say has said it.
+//!
+//! The decision to question: a flush is answered before it is done. The connection's task is woken for another turn, in which h2 asks
+//! for a flush again, as it does in each; that one writes. HTTP/2 alone gains: an HTTP/1 connection has one answer at a time, and is left
+//! alone.
 
 use std::{
     io,
@@ -15,53 +19,93 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are worth a system call of their own.
 const ENOUGH: usize = 4 << 10;
+/// Bytes that are held at most.
+const MOST: usize = 16 << 10;
+/// Flushes of the handshake, which nothing follows of itself.
+const EARLY: u8 = 2;
 /// What every HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI ";
 
+/// Where the turn stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nobody has asked for a flush.
+    Open,
+    /// Somebody has; the task runs again.
+    Asked,
+    /// It does: the next flush writes.
+    Due,
+}
+
 pin_project! {
-    /// A connection whose small writes wait for a turn.
+    /// A connection whose small writes are held for a turn.
     pub(crate) struct Gathered<I> {
         #[pin]
         io: I,
         // `None` until the peer has said what it speaks.
         http2: Option<bool>,
-        waited: bool,
+        held: Held,
+        turn: Turn,
+        early: u8,
+    }
+}
+
+/// What was taken and is not written yet.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Held {
+    fn poll_out<I: AsyncWrite>(&mut self, mut io: Pin<&mut I>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            let written = ready!(io.as_mut().poll_write(cx, &self.bytes[self.written..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written;
+        }
+        self.bytes.clear();
+        self.written = 0;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<I> Gathered<I> {
     /// A connection that speaks HTTP/2.
     pub(crate) fn http2(io: I) -> Self {
-        Self {
-            io,
-            http2: Some(true),
-            waited: false,
-        }
+        Self::new(io, Some(true))
     }
 
     /// A connection whose peer begins.
     pub(crate) fn accepted(io: I) -> Self {
+        Self::new(io, None)
+    }
+
+    fn new(io: I, http2: Option<bool>) -> Self {
         Self {
             io,
-            http2: None,
-            waited: false,
+            http2,
+            held: Held::default(),
+            turn: Turn::Open,
+            early: 0,
         }
     }
-}
 
-/// Whether a write of so many bytes shall wait; its task runs again when others have.
-fn waits(http2: Option<bool>, waited: &mut bool, bytes: usize, cx: &Context<'_>) -> bool {
-    if *waited || bytes >= ENOUGH || http2 != Some(true) {
-        return false;
+    /// Whether so many bytes are held and not written.
+    fn holds(&self, bytes: usize) -> bool {
+        self.http2 == Some(true) && bytes < ENOUGH && self.held.bytes.len() + bytes <= MOST
     }
-    *waited = true;
-    cx.waker().wake_by_ref();
-    true
 }
 
 impl<I: AsyncRead> AsyncRead for Gathered<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.project();
+        // h2 reads first in each turn, and flushes last.
+        if *this.turn == Turn::Asked {
+            *this.turn = Turn::Due;
+        }
         let before = buf.filled().len();
         ready!(this.io.poll_read(cx, buf))?;
         let read = &buf.filled()[before..];
@@ -74,13 +118,7 @@ impl<I: AsyncRead> AsyncRead for Gathered<I> {
 
 impl<I: AsyncWrite> AsyncWrite for Gathered<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.project();
-        if waits(*this.http2, this.waited, buf.len(), cx) {
-            return Poll::Pending;
-        }
-        let written = ready!(this.io.poll_write(cx, buf));
-        *this.waited = false;
-        Poll::Ready(written)
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -88,14 +126,18 @@ impl<I: AsyncWrite> AsyncWrite for Gathered<I> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = self.project();
         let bytes = bufs.iter().map(|buf| buf.len()).sum();
-        if waits(*this.http2, this.waited, bytes, cx) {
-            return Poll::Pending;
+        let holds = self.holds(bytes);
+        let mut this = self.project();
+        if holds {
+            bufs.iter().for_each(|buf| this.held.bytes.extend_from_slice(buf));
+            return Poll::Ready(Ok(bytes));
         }
-        let written = ready!(this.io.poll_write_vectored(cx, bufs));
-        *this.waited = false;
-        Poll::Ready(written)
+        ready!(this.held.poll_out(this.io.as_mut(), cx))?;
+        match bufs {
+            [only] => this.io.poll_write(cx, only),
+            _ => this.io.poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -103,18 +145,30 @@ impl<I: AsyncWrite> AsyncWrite for Gathered<I> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_flush(cx)
+        let mut this = self.project();
+        if !this.held.bytes.is_empty() && *this.early >= EARLY && *this.turn != Turn::Due {
+            if *this.turn == Turn::Open {
+                *this.turn = Turn::Asked;
+                cx.waker().wake_by_ref();
+            }
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.held.poll_out(this.io.as_mut(), cx))?;
+        *this.turn = Turn::Open;
+        *this.early = this.early.saturating_add(1);
+        this.io.poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.project().io.poll_shutdown(cx)
+        let mut this = self.project();
+        ready!(this.held.poll_out(this.io.as_mut(), cx))?;
+        this.io.poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{
-        future::poll_fn,
         sync::{
             Arc,
             atomic::{AtomicUsize, Ordering::Relaxed},
@@ -134,45 +188,118 @@ mod tests {
         }
     }
 
-    fn write(io: &mut Gathered<Vec<u8>>, bytes: &[u8]) -> (Poll<io::Result<usize>>, usize) {
-        let woken = Arc::new(Woken::default());
-        let waker = Arc::clone(&woken).into();
-        let polled = Pin::new(io).poll_write(&mut Context::from_waker(&waker), bytes);
-        (polled, woken.0.load(Relaxed))
-    }
+    /// Something that says this, and keeps each write apart.
+    struct Peer(&'static [u8], Vec<Vec<u8>>);
 
-    #[test]
-    fn a_small_write_waits_one_turn_and_no_more() {
-        let mut io = Gathered::http2(Vec::new());
-        for _ in 0..2 {
-            assert!(matches!(write(&mut io, b"a"), (Poll::Pending, 1)));
-            assert!(matches!(write(&mut io, b"ab"), (Poll::Ready(Ok(2)), 0)));
-        }
-        assert_eq!(io.io, b"abab");
-    }
-
-    #[test]
-    fn a_large_write_does_not_wait() {
-        let mut io = Gathered::http2(Vec::new());
-        assert!(matches!(write(&mut io, &[0; ENOUGH]), (Poll::Ready(Ok(ENOUGH)), 0)));
-    }
-
-    #[tokio::test]
-    async fn only_http2_waits() {
-        for (said, waits) in [(&b"PRI * HTTP/2.0"[..], true), (b"POST / HTTP/1.1", false)] {
-            let mut io = Gathered::accepted(saying(said));
-            let mut buffer = [0; 64];
-            poll_fn(|cx| Pin::new(&mut io).poll_read(cx, &mut ReadBuf::new(&mut buffer)))
-                .await
-                .unwrap();
-            let waker = Arc::new(Woken::default()).into();
-            let polled = Pin::new(&mut io).poll_write(&mut Context::from_waker(&waker), b"x");
-            assert_eq!(polled.is_pending(), waits);
+    impl AsyncRead for Peer {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            buf.put_slice(std::mem::take(&mut self.0));
+            Poll::Ready(Ok(()))
         }
     }
 
-    /// Something that says this, and takes what it is told.
-    fn saying(said: &'static [u8]) -> impl AsyncRead + AsyncWrite + Unpin {
-        tokio::io::join(said, Vec::new())
+    impl AsyncWrite for Peer {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.1.push(buf.to_vec());
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A connection, and the turns of its task.
+    struct Task {
+        io: Gathered<Peer>,
+        woken: Arc<Woken>,
+    }
+
+    impl Task {
+        /// Past its handshake.
+        fn new(says: &'static [u8]) -> Self {
+            let mut task = Self {
+                io: Gathered::accepted(Peer(says, Vec::new())),
+                woken: Arc::default(),
+            };
+            task.turn(&[]);
+            task.turn(&[]);
+            task
+        }
+
+        /// Reads, writes, and flushes after each write, as h2 does.
+        fn turn(&mut self, writes: &[&[u8]]) {
+            let waker = Arc::clone(&self.woken).into();
+            let cx = &mut Context::from_waker(&waker);
+            let mut io = Pin::new(&mut self.io);
+            assert!(io.as_mut().poll_read(cx, &mut ReadBuf::new(&mut [0; 64])).is_ready());
+            for write in writes {
+                assert!(matches!(io.as_mut().poll_write(cx, write), Poll::Ready(Ok(n)) if n == write.len()));
+                assert!(io.as_mut().poll_flush(cx).is_ready());
+            }
+            assert!(io.as_mut().poll_flush(cx).is_ready());
+        }
+
+        fn written(&self) -> Vec<&[u8]> {
+            self.io.io.1.iter().map(Vec::as_slice).collect()
+        }
+
+        fn woken(&self) -> usize {
+            self.woken.0.load(Relaxed)
+        }
+    }
+
+    const H2: &[u8] = b"PRI * HTTP/2.0";
+
+    #[test]
+    fn what_is_said_within_a_turn_leaves_with_the_next_flush() {
+        let mut task = Task::new(H2);
+        task.turn(&[b"a", b"b"]);
+        assert_eq!((task.written().len(), task.woken()), (0, 1), "the task runs again");
+        task.turn(&[]);
+        assert_eq!((task.written(), task.woken()), (vec![&b"ab"[..]], 1));
+    }
+
+    #[test]
+    fn a_large_write_goes_at_once_behind_what_is_held() {
+        let mut task = Task::new(H2);
+        let large = vec![7; ENOUGH];
+        task.turn(&[b"a", &large]);
+        assert_eq!(task.written(), [&b"a"[..], &large]);
+    }
+
+    #[test]
+    fn no_more_is_held_than_is_allowed() {
+        let mut task = Task::new(H2);
+        let piece = vec![7; ENOUGH - 1];
+        task.turn(&[piece.as_slice(); 5]);
+        assert_eq!(task.written()[0].len(), 4 * piece.len());
+        assert!(task.io.held.bytes.len() <= MOST);
+    }
+
+    #[test]
+    fn the_handshake_and_http_1_do_not_wait() {
+        let mut task = Task::new(b"POST / HTTP/1.1");
+        task.turn(&[b"a"]);
+        assert_eq!((task.written(), task.woken()), (vec![&b"a"[..]], 0));
+        let mut early = Task {
+            io: Gathered::http2(Peer(b"", Vec::new())),
+            woken: Arc::default(),
+        };
+        early.turn(&[b"settings"]);
+        assert_eq!(early.written(), [b"settings"]);
+    }
+
+    #[test]
+    fn the_end_writes_what_is_held() {
+        let mut task = Task::new(H2);
+        task.turn(&[b"last"]);
+        let cx = &mut Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut task.io).poll_shutdown(cx).is_ready());
+        assert_eq!(task.written(), [b"last"]);
     }
 }
