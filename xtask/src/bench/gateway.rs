@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Milliseconds of load in each slice
     #[arg(long, default_value_t = 2000)]
     slice: u64,
+    /// Measures the programs as they lie in the target folder
+    #[arg(long)]
+    no_build: bool,
     /// Puts the tables into this file, too: between its two marks, where it has them
     #[arg(long)]
     markdown: Option<PathBuf>,
@@ -86,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let tools = Tools::open()?;
     tools.ensure(&["envoy".to_owned(), "h2load".to_owned()])?;
-    let programs = Programs::build()?;
+    let programs = Programs::get(!options.no_build)?;
     let folder = root()
         .join("target")
         .join(format!("bench-gateway-{}", std::process::id()));

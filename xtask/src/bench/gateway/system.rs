@@ -36,17 +36,13 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds them as a user does, by the release profile.
-    pub(super) fn build() -> Result<Self> {
-        run(cargo().args(["build", "--locked", "--release", "--package", "logicore-cli"]))?;
-        run(cargo().args([
-            "build",
-            "--locked",
-            "--release",
-            "--package",
-            "logicore-harness",
-            "--examples",
-        ]))?;
+    /// Finds them; builds them first, as a user does by the release profile, where that is wanted.
+    pub(super) fn get(build: bool) -> Result<Self> {
+        let release = ["build", "--locked", "--release", "--package"];
+        if build {
+            run(cargo().args(release).arg("logicore-cli"))?;
+            run(cargo().args(release).args(["logicore-harness", "--examples"]))?;
+        }
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
         let release = root().join(target).join("release");
         Ok(Self {
