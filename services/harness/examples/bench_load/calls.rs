@@ -16,8 +16,26 @@ pub(crate) struct Load {
     /// One framed message, which an echo gives back.
     pub(crate) message: Bytes,
     pub(crate) tokens: Vec<HeaderValue>,
+    /// Whose turn it is: the run before left off there, else few tokens would be used over and over.
+    pub(crate) first: usize,
+    /// Where that is kept.
+    pub(crate) turn: String,
     pub(crate) streams: usize,
     pub(crate) seconds: f64,
+}
+
+impl Load {
+    fn go_on_at(&self, next: usize) -> Result<()> {
+        fs::write(&self.turn, (next % self.tokens.len()).to_string()).context("cannot note whose turn it is")
+    }
+}
+
+/// Whose turn it is, as the run before noted it.
+pub(crate) fn first(turn: &str) -> usize {
+    fs::read_to_string(turn)
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or_default()
 }
 
 /// One token a line, as values of `authorization`.
@@ -32,7 +50,7 @@ pub(crate) fn tokens(file: &str) -> Result<Vec<HeaderValue>> {
 /// the seconds that it took.
 pub(crate) async fn run(address: &str, load: Load, connections: usize) -> Result<()> {
     let load = Arc::new(load);
-    let next = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let next = Arc::new(std::sync::atomic::AtomicUsize::new(load.first));
     let start = Instant::now();
     let until = start + Duration::from_secs_f64(load.seconds);
     let mut callers = JoinSet::new();
@@ -56,6 +74,7 @@ pub(crate) async fn run(address: &str, load: Load, connections: usize) -> Result
     }
     let all = callers.join_all().await;
     let (good, bad) = all.iter().fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
+    load.go_on_at(next.load(std::sync::atomic::Ordering::Relaxed))?;
     say(&format!("{good} {bad} {}", start.elapsed().as_secs_f64()));
     Ok(())
 }

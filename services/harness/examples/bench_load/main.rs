@@ -15,10 +15,13 @@ fn main() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["calls", address, path, body, tokens, connections, streams, seconds] => {
+            let turn = format!("{tokens}.next");
             let load = calls::Load {
                 path: path.parse()?,
                 message: std::fs::read(body)?.into(),
                 tokens: calls::tokens(tokens)?,
+                first: calls::first(&turn),
+                turn,
                 streams: streams.parse()?,
                 seconds: seconds.parse()?,
             };
