@@ -1,6 +1,10 @@
 //! What is sent, by whom, and whether the answers were real.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -118,7 +122,10 @@ impl Loader<'_> {
                 status == 200 && answer.contains(TEXT) && answer.contains("grpc-status:0")
             }
             _ => {
-                let (good, bad) = self.calls(at, method, 1, 1, 0.05)?;
+                // By the token of the deployment that is asked.
+                let token = self.folder.join("token-check");
+                std::fs::write(&token, &self.token).context("cannot write a token")?;
+                let (good, bad) = self.calls(at, method, &token, (1, 1), 0.05)?;
                 good > 0 && bad == 0
             }
         };
@@ -141,7 +148,7 @@ impl Loader<'_> {
         let watch = stopwatch();
         let told = match kind {
             Kind::Tokens => {
-                let (good, bad) = self.calls(at, method, CONNECTIONS, STREAMS, length.as_secs_f64())?;
+                let (good, bad) = self.calls(at, method, &self.tokens, (CONNECTIONS, STREAMS), length.as_secs_f64())?;
                 Told { good, bad }
             }
             _ => self.h2load(at, kind, method, length)?,
@@ -176,13 +183,13 @@ impl Loader<'_> {
         &self,
         at: SocketAddr,
         method: Method,
-        connections: usize,
-        streams: usize,
+        tokens: &Path,
+        (connections, streams): (usize, usize),
         seconds: f64,
     ) -> Result<(u64, u64)> {
         let mut command = on(LOAD_CORE, &self.programs.load);
         command.args(["calls", &at.to_string(), path(Kind::Grpc, method)]);
-        command.arg(self.folder.join("small.bin")).arg(&self.tokens);
+        command.arg(self.folder.join("small.bin")).arg(tokens);
         command.args([connections.to_string(), streams.to_string(), seconds.to_string()]);
         let said = output(&mut command)?;
         let mut numbers = said.split_whitespace();
