@@ -79,6 +79,7 @@ async fn grpcurl_lists_and_describes_what_callers_may_see_and_nothing_else() -> 
     let services = [
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
         "logicore.admin.v1.AdminService",
         "logicore.auth.v1.AuthService",
         "logicore.mesh.v1.GatewayService",
