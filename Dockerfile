@@ -7,8 +7,8 @@ COPY . .
 # The caches stay with the builder: a second build compiles what changed.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --profile dist --package logicore-cli \
-    && install -D target/dist/logicore /out/usr/local/bin/logicore \
+    cargo build --locked --release --package logicore-cli \
+    && install -D target/release/logicore /out/usr/local/bin/logicore \
     && install -D LICENSE /out/usr/share/doc/logicore/LICENSE \
     && install -d -m 0700 -o 10001 -g 10001 /out/var/lib/logicore
 

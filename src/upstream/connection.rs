@@ -45,6 +45,8 @@ const STREAM_WINDOW: u32 = 512 << 10;
 /// What all of them may: more than those that are on a connection together, or a few callers who do not read would stop the answers to
 /// all the others.
 const CONNECTION_WINDOW: u32 = 64 << 20;
+/// Longest frame that an upstream may send: a long answer in a quarter of the frames that it takes by default (RFC 9113, 4.2).
+const LARGEST_FRAME: u32 = 64 << 10;
 /// Response heads carry `grpc-status-details-bin`, which grows with what is wrong.
 const HEADER_LIST: u32 = 64 << 10;
 /// Bytes that wait for room on one stream, at most.
@@ -113,6 +115,7 @@ where
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(LARGEST_FRAME)
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .max_send_buffer_size(SEND_BUFFER)
