@@ -13,6 +13,7 @@
 //! | [`health`] | `grpc.health.v1`, answered from the state |
 //! | [`mesh`] | how roles of one deployment reach and trust each other |
 //! | [`server`] | listening, TLS, limits, drain |
+//! | [`stamp`] | whether files have changed |
 //! | [`telemetry`] | logs, traces, metrics |
 //! | [`context`] | what all parts of one process share |
 
@@ -33,6 +34,7 @@ pub mod policy;
 pub mod secret;
 pub mod server;
 pub mod settings;
+pub mod stamp;
 pub mod telemetry;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

@@ -1,11 +1,6 @@
-//! Certificates and keys in PEM files, and whether those files have changed.
-//!
-//! Files are looked at now and then instead of watched: Kubernetes swaps symbolic links, which watchers of files miss.
+//! Certificates and keys in PEM files.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime},
-};
+use std::{path::Path, time::Duration};
 
 use rustls::pki_types::{
     CertificateDer, PrivateKeyDer,
@@ -16,18 +11,6 @@ use crate::error::BoxError;
 
 /// How often files are looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// When and how long files were; a change of any means to read them.
-pub(crate) type Stamp = Vec<Option<(SystemTime, u64)>>;
-
-/// The stamp of these files as they are now.
-pub(crate) fn stamp<'a>(files: impl IntoIterator<Item = &'a Path>) -> Stamp {
-    let of = |path: &Path| {
-        let meta = std::fs::metadata(path).ok()?;
-        Some((meta.modified().ok()?, meta.len()))
-    };
-    files.into_iter().map(of).collect()
-}
 
 /// The certificates of a file, one at least, in its order. Errors name the file.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {

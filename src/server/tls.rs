@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     error::{BoxError, Error, Reason},
-    pem::{self, LOOK_EVERY, Stamp},
+    pem::{self, LOOK_EVERY},
     settings::Tls,
+    stamp::{self, Stamp},
 };
 
 /// Certificate and key in force.
@@ -75,7 +76,7 @@ impl Certificate {
 }
 
 fn stamp(files: &Tls) -> Stamp {
-    pem::stamp([files.cert.as_path(), files.key.as_path()])
+    stamp::stamp([files.cert.as_path(), files.key.as_path()])
 }
 
 fn read(files: &Tls) -> Result<Arc<ServerConfig>, BoxError> {

@@ -14,7 +14,8 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{
     error::{BoxError, Error, Reason},
-    pem::{self, LOOK_EVERY, Stamp},
+    pem::{self, LOOK_EVERY},
+    stamp::{self, Stamp},
 };
 
 /// The files that TLS towards an upstream needs.
@@ -69,7 +70,7 @@ impl Tls {
 
     fn stamp(&self) -> Stamp {
         let all = [Some(&self.ca), self.cert.as_ref(), self.key.as_ref()];
-        pem::stamp(all.into_iter().flatten().map(PathBuf::as_path))
+        stamp::stamp(all.into_iter().flatten().map(PathBuf::as_path))
     }
 
     fn pair(&self) -> Result<Option<(&Path, &Path)>, BoxError> {

@@ -3,10 +3,9 @@
 
 use std::{
     collections::HashMap,
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -19,6 +18,7 @@ use logicore::{
         Problems,
         routes::{Descriptors, Routes as Settings, Upstream as UpstreamSettings},
     },
+    stamp::{Stamp, stamp},
     upstream::{Trust, Upstream, intern},
 };
 use prost_reflect::DescriptorPool;
@@ -282,10 +282,8 @@ impl Reloader {
             .then_some(REFLECT_EVERY)
     }
 
-    /// What tells a changed file: its time, its length and, where a link was swapped, its number.
-    fn stamps(&self) -> Vec<Option<(SystemTime, u64, u64)>> {
-        let files = std::iter::once(&self.path).chain(&self.files);
-        files.map(|file| stamp(file)).collect()
+    fn stamps(&self) -> Stamp {
+        stamp(std::iter::once(&self.path).chain(&self.files).map(PathBuf::as_path))
     }
 }
 
@@ -356,15 +354,6 @@ fn channel(ctx: &Context, settings: &UpstreamSettings) -> Result<Upstream, Strin
         upstream.check_health(every);
     }
     Ok(upstream)
-}
-
-fn stamp(path: &Path) -> Option<(SystemTime, u64, u64)> {
-    let file = fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    let number = std::os::unix::fs::MetadataExt::ino(&file);
-    #[cfg(not(unix))]
-    let number = 0;
-    Some((file.modified().ok()?, file.len(), number))
 }
 
 /// Requests to read again.
