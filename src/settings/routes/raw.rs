@@ -99,7 +99,10 @@ struct RawSplit {
 
 /// `"5s"` or `5`, as in the other settings.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "it must be a text with a unit, such as \"5s\" or \"4MiB\", or a whole number"
+)]
 enum Text {
     String(String),
     Number(u64),
@@ -155,7 +158,8 @@ impl File {
                 problems.push(format!("upstream `{}`: there are two of this name", upstream.name));
             }
         }
-        let splits = self.splits.into_iter().map(|s| s.checked(&names, problems)).collect();
+        let splits: Vec<_> = self.splits.into_iter().map(|s| s.checked(&names, problems)).collect();
+        shares(&splits, problems);
         let upstreams = self
             .upstreams
             .into_iter()
@@ -177,13 +181,13 @@ impl RawUpstream {
         if OURS.contains(&&*self.name) {
             at.problem("this name is taken by a part of LogiCore");
         }
-        at.take("endpoints", parse::endpoints(&self.endpoints.join(",")));
+        let endpoints = at.take("endpoints", parse::endpoints(&self.endpoints.join(",")));
         let descriptors = match &*self.descriptors {
             "reflection" => Descriptors::Reflection,
             path => Descriptors::File(folder.join(path)),
         };
         Upstream {
-            endpoints: self.endpoints,
+            endpoints: endpoints.unwrap_or_default(),
             tls: self.tls.map(|tls| tls.checked(folder, &mut at)),
             descriptors,
             services: self.services,
@@ -226,7 +230,7 @@ impl RawPolicy {
             permission: self.permission,
             subject_field: self.subject_field,
             tenant_field: self.tenant_field,
-            rate_cost: self.rate_cost.map(|cost| cost.max(1)),
+            rate_cost: self.rate_cost,
             deadline: at.duration("deadline", self.deadline, MS, (MS, DAY)),
             idempotency: self.idempotency.map(|i| match i {
                 RawIdempotency::Unknown => Idempotency::Unknown,
@@ -241,6 +245,9 @@ impl RawPolicy {
             }),
             max_message: at.bytes("max_message", self.max_message),
         };
+        if policy.rate_cost == Some(0) {
+            at.problem("rate_cost: a call costs 1 at least");
+        }
         if let Some(why) = policy.problem() {
             at.problem(why);
         }
@@ -270,6 +277,21 @@ impl RawSplit {
             weight: self.weight,
             header,
         }
+    }
+}
+
+/// What is wrong with all shares of a service together.
+fn shares(splits: &[Split], problems: &mut Vec<String>) {
+    let mut sums: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for split in splits {
+        *sums.entry(&split.service).or_default() += u32::from(split.weight);
+        if !seen.insert((&split.service, &split.to)) {
+            problems.push(format!("split of `{}`: `{}` has two shares", split.service, split.to));
+        }
+    }
+    for (service, sum) in sums.into_iter().filter(|(_, sum)| *sum > 100) {
+        problems.push(format!("split of `{service}`: the weights are {sum} % together"));
     }
 }
 

@@ -159,6 +159,20 @@ fn every_problem_is_told() {
             with("[[split]]\nservice = \"a.B\"\nto = \"shipments\"\nheader = \"x\""),
             "must be `name: value`",
         ),
+        (
+            with("[[split]]\nservice = \"a.B\"\nto = \"shipments\"\nweight = 60\n")
+                + "[[split]]\nservice = \"a.B\"\nto = \"shipments\"\nweight = 60",
+            "the weights are 120 % together",
+        ),
+        (
+            with("[[split]]\nservice = \"a.B\"\nto = \"shipments\"\nweight = 6\n")
+                + "[[split]]\nservice = \"a.B\"\nto = \"shipments\"\nweight = 6",
+            "`shipments` has two shares",
+        ),
+        (policy("rate_cost = 0"), "a call costs 1 at least"),
+        (policy("deadline = 2.5"), "must be a text with a unit"),
+        (with("health_check = true"), "must be a text with a unit"),
+        (with("max_message = -1"), "must be a text with a unit"),
         (format!("{0}{0}", with("")), "there are two of this name"),
         ("[[upstream]\n".to_owned(), "line 1: "),
     ] {
@@ -175,4 +189,10 @@ fn every_problem_is_told() {
 #[test]
 fn an_empty_file_routes_nothing() {
     assert_eq!(read("").unwrap(), Routes::default());
+}
+
+#[test]
+fn endpoints_are_taken_as_they_were_read() {
+    let text = UPSTREAM.replace("\"127.0.0.1:50051\"", "\" a:1, b:2\", \"c:3 \"") + "descriptors = \"x\"";
+    assert_eq!(read(&text).unwrap().upstreams[0].endpoints, ["a:1", "b:2", "c:3"]);
 }
