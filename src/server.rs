@@ -7,6 +7,7 @@
 //! | `tls` | certificate and key |
 //! | `connection` | one connection from its first byte to its last: its protocol, how long it is kept |
 //! | `counted`, `frames`, `traffic` | what goes over it, and what of that is too much or too little |
+//! | `gather` | small writes, held for one turn |
 //! | `refuse` | telling that there is no place |
 //! | `phase` | where the process stands in its life |
 //!

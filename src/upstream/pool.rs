@@ -138,11 +138,11 @@ impl Shared {
         if let Some(roomy) = usable().find(|c| c.has_room()) {
             return Some(Arc::clone(roomy));
         }
-        let fullest = usable().min_by_key(|c| c.streams()).cloned();
-        if fullest.is_some() && usable().count() < MOST && !self.growing.swap(true, Ordering::AcqRel) {
+        let emptiest = usable().min_by_key(|c| c.streams()).cloned();
+        if emptiest.is_some() && usable().count() < MOST && !self.growing.swap(true, Ordering::AcqRel) {
             tokio::spawn(grow(Arc::clone(self)));
         }
-        fullest
+        emptiest
     }
 
     async fn dial(self: &Arc<Self>) -> Result<Arc<Connection>, BoxError> {

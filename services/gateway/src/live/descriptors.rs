@@ -34,7 +34,11 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
-    fn new(raw: Bytes) -> Result<Self, String> {
+    /// Descriptors that are what they were before are not read again.
+    fn new(raw: Bytes, before: Option<&Self>) -> Result<Self, String> {
+        if let Some(before) = before.filter(|before| before.raw == raw) {
+            return Ok(before.clone());
+        }
         let pool =
             DescriptorPool::decode(raw.clone()).map_err(|e| format!("the descriptors do not hold together: {e}"))?;
         if pool.services().len() == 0 {
@@ -44,18 +48,29 @@ impl Fetched {
     }
 }
 
-/// Reads the descriptors of an upstream.
+/// Reads the descriptors of an upstream, which had `before`.
 ///
 /// # Errors
 /// A sentence without the upstream's name.
-pub(crate) async fn fetch(settings: &Settings, upstream: &Upstream) -> Result<Fetched, String> {
-    match &settings.descriptors {
-        Descriptors::File(path) => Fetched::new(read(path)?),
-        Descriptors::Reflection => match tokio::time::timeout(TIME, reflect(upstream)).await {
-            Ok(set) => Fetched::new(set?.encode()),
-            Err(_) => Err(format!("reflection took longer than {} s", TIME.as_secs())),
-        },
-    }
+pub(crate) async fn fetch(
+    settings: &Settings,
+    upstream: &Upstream,
+    before: Option<&Fetched>,
+) -> Result<Fetched, String> {
+    let before = before.cloned();
+    // Files and large sets take longer than a request may wait for its thread.
+    let read = match &settings.descriptors {
+        Descriptors::File(path) => {
+            let path = path.clone();
+            tokio::task::spawn_blocking(move || Fetched::new(read(&path)?, before.as_ref()))
+        }
+        Descriptors::Reflection => {
+            let set = tokio::time::timeout(TIME, reflect(upstream)).await;
+            let set = set.map_err(|_| format!("reflection took longer than {} s", TIME.as_secs()))??;
+            tokio::task::spawn_blocking(move || Fetched::new(set.encode(), before.as_ref()))
+        }
+    };
+    read.await.map_err(|e| e.to_string())?
 }
 
 fn read(path: &Path) -> Result<Bytes, String> {

@@ -126,12 +126,14 @@ impl Reloader {
         let outcome = match &result {
             Ok(outcome) => *outcome,
             Err(problems) => {
-                for problem in problems {
+                let before = self.state.load_full();
+                // Told once: while a service is away, this is tried every two seconds.
+                for problem in problems.iter().filter(|p| !before.problems.contains(p)) {
                     tracing::error!(problem, "routes refused; those before go on serving");
                 }
                 let state = State {
                     problems: problems.clone(),
-                    ..State::clone(&self.state.load())
+                    ..State::clone(&before)
                 };
                 self.state.store(Arc::new(state));
                 Outcome::Refused
@@ -149,7 +151,7 @@ impl Reloader {
         let settings = Settings::read(&self.path).map_err(|Problems(problems)| problems)?;
         self.files = settings.files().map(Path::to_path_buf).collect();
         let mut known = self.channels(&settings)?;
-        let pending = describe(&mut known).await?;
+        let pending = describe(&mut known, &self.state.load_full()).await?;
         self.without_refused(&settings, &mut known);
         if self.unchanged(&settings, &known) {
             self.told(Vec::clone(&self.state.load().notes), pending);
@@ -298,8 +300,10 @@ impl Outcome {
 }
 
 /// Reads the descriptors of all of them. Returns those whose reflection has not answered yet, and why.
-async fn describe(known: &mut [Known]) -> Result<Vec<(String, String)>, Vec<String>> {
-    let fetches = known.iter().map(|k| fetch(&k.settings, &k.upstream));
+async fn describe(known: &mut [Known], before: &State) -> Result<Vec<(String, String)>, Vec<String>> {
+    let fetches = known
+        .iter()
+        .map(|k| fetch(&k.settings, &k.upstream, k.fetched.as_ref()));
     let results = join_all(fetches).await;
     let (mut problems, mut pending) = (Vec::new(), Vec::new());
     for (k, result) in known.iter_mut().zip(results) {
@@ -309,7 +313,9 @@ async fn describe(known: &mut [Known]) -> Result<Vec<(String, String)>, Vec<Stri
             (Err(why), Descriptors::File(_)) => problems.push(format!("upstream `{name}`: {why}")),
             (Err(why), Descriptors::Reflection) => {
                 if k.fetched.is_none() {
-                    tracing::warn!(upstream = name, why, "not routed yet: its descriptors are not known");
+                    if !before.pending.iter().any(|(n, w)| (n, w) == (name, &why)) {
+                        tracing::warn!(upstream = name, why, "not routed yet: its descriptors are not known");
+                    }
                     pending.push((name.clone(), why));
                 } else {
                     tracing::debug!(

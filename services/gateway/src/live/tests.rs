@@ -340,6 +340,10 @@ async fn a_thousand_reloads_drop_and_misroute_no_call() {
         "calls ran all the while: {}",
         made.load(Relaxed)
     );
+    assert!(
+        a.calls_of(X) > 0 && b.calls_of(X) > 0 && a.calls_of(Y) > 0,
+        "each configuration was served"
+    );
     assert_eq!(b.calls_of(Y), 0, "b never had it");
     assert_eq!(
         a.calls_of(X) + b.calls_of(X) + a.calls_of(Y),
