@@ -39,6 +39,10 @@ use crate::{
     policy::Method,
 };
 
+/// Longest message of a request's method, in bytes, where it has a limit of its own; in the extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxMessage(pub usize);
+
 /// Holds messages against the verdict in the request's extensions.
 #[derive(Clone, Copy, Debug)]
 pub struct GuardLayer {
@@ -90,7 +94,8 @@ where
             verdict => {
                 let verdict = verdict.copied();
                 let mut inner = ready::take(&mut self.inner);
-                let limit = self.limit;
+                let of_method = request.extensions().get::<MaxMessage>();
+                let limit = of_method.map_or(self.limit, |most| most.0);
                 Either::Right(Box::pin(async move {
                     match admit(verdict, request, limit).await {
                         Ok(request) => inner.call(request).await,

@@ -148,7 +148,8 @@ impl Connections {
             Some(_) => Frames::watched(),
             None => Frames::believed(),
         };
-        let io = Counted::new(Gathered::accepted(io), Arc::clone(&traffic), frames);
+        // What is held for a turn is not sent: only what the socket took is progress, and counts.
+        let io = Gathered::accepted(Counted::new(io, Arc::clone(&traffic), frames));
         let entry = Entry {
             service: self.service.clone(),
             peer,

@@ -143,6 +143,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::server::gather::Gathered;
 
     fn pipe() -> (Counted<DuplexStream>, DuplexStream) {
         let (io, peer) = tokio::io::duplex(10);
@@ -158,6 +159,26 @@ mod tests {
             (error.kind(), start.elapsed()),
             (io::ErrorKind::TimedOut, WRITE_TIMEOUT)
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_only_held_is_no_progress() {
+        let (counted, _peer) = pipe();
+        let (mut io, start) = (Gathered::http2(counted), Instant::now());
+        // Answers to PINGs, far fewer than are held.
+        let error = loop {
+            let answered = async {
+                io.write_all(&[0; 17]).await?;
+                io.flush().await?;
+                io.flush().await
+            };
+            match tokio::time::timeout(Duration::from_secs(20), answered).await {
+                Ok(Err(error)) => break error,
+                Ok(Ok(())) | Err(_) => sleep(Duration::from_secs(1)).await,
+            }
+            assert!(start.elapsed() < WRITE_TIMEOUT * 3, "it is never given up");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, atomic::AtomicUsize, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, atomic::AtomicUsize, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -19,6 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const FORGIVEN: Duration = Duration::from_secs(60);
 /// Addresses above which those that are forgiven are looked for.
 const MANY: usize = 1000;
+/// How often at most.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// Places of connections. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ struct Inner {
     of_one: usize,
     taken: AtomicUsize,
     by_address: DashMap<IpAddr, Address>,
+    /// When those that are forgiven were last looked for.
+    swept: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -55,6 +59,7 @@ impl Places {
             of_one,
             taken: AtomicUsize::new(0),
             by_address: DashMap::new(),
+            swept: Mutex::default(),
         }))
     }
 
@@ -67,9 +72,7 @@ impl Places {
 
     /// A place of this address, while there is one.
     pub(super) fn take_of(&self, address: IpAddr) -> Option<OfAddress> {
-        if self.0.by_address.len() > MANY {
-            self.0.by_address.retain(|_, a| a.taken > 0 || !a.is_forgiven());
-        }
+        self.0.sweep();
         let address = network(address);
         let mut of_it = self.0.by_address.entry(address).or_default();
         if of_it.taken >= self.0.of_one {
@@ -77,6 +80,22 @@ impl Places {
         }
         of_it.taken += 1;
         Some(OfAddress(Arc::clone(&self.0), address))
+    }
+}
+
+impl Inner {
+    /// Drops those that are forgiven, once in a while: where as many are connected there is nothing to drop, and each look takes all
+    /// locks.
+    fn sweep(&self) {
+        if self.by_address.len() <= MANY {
+            return;
+        }
+        // Whoever else is at it does it for all.
+        let Ok(mut swept) = self.swept.try_lock() else { return };
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            self.by_address.retain(|_, a| a.taken > 0 || !a.is_forgiven());
+            *swept = Some(Instant::now());
+        }
     }
 }
 

@@ -16,7 +16,11 @@ use std::{
 };
 
 use http::{Method, Request, Response, request::Parts};
-use logicore::{Error, layer::GrpcService, server::HttpService};
+use logicore::{
+    Error,
+    layer::{GrpcService, guard::MaxMessage},
+    server::HttpService,
+};
 use tonic::body::Body;
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
@@ -163,6 +167,9 @@ fn note(request: &mut Request<Body>, protocol: Protocol, route: Option<&Arc<Rout
     extensions.insert(protocol);
     if let Some(route) = route {
         extensions.insert(Arc::clone(&route.method));
+        if let Some(most) = route.max_message {
+            extensions.insert(MaxMessage(most));
+        }
         extensions.insert(Arc::clone(route));
     }
 }

@@ -279,6 +279,19 @@ async fn a_message_is_read_up_to_its_limit() {
         judged(GET_USER, OWN_SUBJECT, &me, &filled(LIMIT + 1)).await,
         Some(Reason::MessageTooLarge)
     );
+    for (most, refused) in [(2 * LIMIT, None), (LIMIT / 2, Some(Reason::MessageTooLarge))] {
+        let mut request = Request::new(Body::new(Full::from(framed(&filled(LIMIT / 2 + 1)))));
+        if most > LIMIT {
+            *request.body_mut() = Body::new(Full::from(framed(&filled(LIMIT + 1))));
+        }
+        let extensions = request.extensions_mut();
+        extensions.insert(Arc::clone(testkit::policies().get(GET_USER).unwrap()));
+        extensions.insert(OWN_SUBJECT);
+        extensions.insert(Arc::clone(&me));
+        extensions.insert(MaxMessage(most));
+        let (_, status) = pass(request).await;
+        assert_eq!(Error::reason_of(&status), refused, "the method's own limit is {most}");
+    }
     let announced = Body::new(Full::from(&[0, 0xff, 0xff, 0xff, 0xff][..]));
     let (arrived, status) = guarded(GET_USER, OWN_SUBJECT, &me, announced).await;
     assert_eq!(
