@@ -3,11 +3,11 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
-use logicore::{Error, Reason};
+use logicore::{
+    Error, Reason,
+    framing::{COMPRESSED, PREFIX, Prefix},
+};
 use tonic::{Code, Status, body::Body};
-
-/// Flag and length before each message.
-pub(super) const PREFIX: usize = 5;
 
 /// What is reserved at once for a message that comes in pieces: its announced length is not believed before it is there.
 const RESERVED: usize = 64 << 10;
@@ -16,15 +16,14 @@ const RESERVED: usize = 64 << 10;
 pub(super) fn framed(message: &impl prost::Message) -> Result<Bytes, Error> {
     let length = message.encoded_len();
     let mut buffer = BytesMut::with_capacity(PREFIX + length);
-    buffer.put_slice(&prefix(length)?);
+    buffer.put_slice(&prefix(length));
     message.encode(&mut buffer).map_err(Error::internal)?;
     Ok(buffer.freeze())
 }
 
 /// What stands before an uncompressed message of this length.
-pub(super) fn prefix(length: usize) -> Result<[u8; PREFIX], Error> {
-    let [a, b, c, d] = u32::try_from(length).map_err(Error::internal)?.to_be_bytes();
-    Ok([0, a, b, c, d])
+pub(super) fn prefix(length: usize) -> [u8; PREFIX] {
+    Prefix { flags: 0, length }.bytes()
 }
 
 /// Reads the messages of an answer. Bytes are handed on as they came; only a message that is cut is put together.
@@ -88,16 +87,16 @@ impl Frames {
         if self.done {
             return None;
         }
-        match self.take(PREFIX).await {
-            Ok(prefix) if prefix[0] == 0 => {
-                let length = u32::from_be_bytes([prefix[1], prefix[2], prefix[3], prefix[4]]);
-                Some(Ok(length as usize))
-            }
-            Ok(prefix) if prefix[0] == 1 => {
+        let prefix = match self.take(PREFIX).await {
+            Ok(bytes) => bytes.first_chunk().map(|bytes| Prefix::read(*bytes)),
+            Err(status) => return self.fail(status),
+        };
+        match prefix {
+            Some(Prefix { flags: 0, length }) => Some(Ok(length)),
+            Some(Prefix { flags: COMPRESSED, .. }) => {
                 self.fail(malformed("the answer is compressed, which was not asked for").into())
             }
-            Ok(_) => self.fail(malformed("the answer is not framed as gRPC frames it").into()),
-            Err(status) => self.fail(status),
+            _ => self.fail(malformed("the answer is not framed as gRPC frames it").into()),
         }
     }
 

@@ -106,9 +106,8 @@ const BINARY: GeneralPurpose = GeneralPurpose::new(
 /// `MALFORMED_HEADER` for a value that metadata cannot hold: text that is not printable ASCII, and a `-bin` that is no base64.
 pub(crate) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
     let mut out = HeaderMap::with_capacity(from.keys_len() + 2);
-    let nominated = from.get(header::CONNECTION).map(|v| v.as_bytes()).unwrap_or_default();
     for (name, value) in from {
-        if stays(name.as_str()) || is_listed(nominated, name.as_str()) {
+        if stays(name.as_str()) {
             continue;
         }
         check(name, value)?;
@@ -147,15 +146,6 @@ fn stays(name: &str) -> bool {
 fn held(name: &str) -> bool {
     let family = HELD_FAMILIES.iter().any(|family| name.starts_with(family));
     HELD.contains(&name) || (family && !name.starts_with(STALE))
-}
-
-/// Whether `Connection` names a header, so that it is for the next hop alone.
-fn is_listed(connection: &[u8], name: &str) -> bool {
-    let mut names = connection.split(|b| *b == b',').map(<[u8]>::trim_ascii);
-    // What decides over the caller's rights and time is no matter of a connection.
-    !matches!(name, "authorization" | "grpc-timeout")
-        && !name.starts_with("x-logicore-")
-        && names.any(|listed| listed.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), Error> {
@@ -226,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_belongs_to_http_does_not() {
-        let mut staying = headers(&[("connection", "keep-alive, X-Hop"), ("x-hop", "1")]);
+        let mut staying = headers(&[("connection", "keep-alive")]);
         for name in STAY {
             staying.append(*name, HeaderValue::from_static("x"));
         }
@@ -247,17 +237,6 @@ mod tests {
             staying.append(name, HeaderValue::from_static("x"));
         }
         assert_eq!(names(&to_metadata(&staying).unwrap()), ["content-type", "te"]);
-    }
-
-    #[test]
-    fn a_connection_cannot_take_off_what_decides() {
-        let named = headers(&[
-            ("connection", "authorization, x-logicore-subject, grpc-timeout"),
-            ("authorization", "Bearer x"),
-            ("x-logicore-subject", "s"),
-            ("grpc-timeout", "1S"),
-        ]);
-        assert_eq!(to_metadata(&named).unwrap().keys_len(), 5);
     }
 
     #[test]

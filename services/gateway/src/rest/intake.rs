@@ -7,6 +7,7 @@ mod place;
 mod scalar;
 
 use bytes::Bytes;
+use logicore::framing::PREFIX;
 use place::{Body, nested};
 use prost::Message;
 use serde::de::DeserializeSeed;
@@ -15,7 +16,7 @@ use super::{
     Match,
     binding::{Binding, BodyRule},
     decode::bind_bodiless,
-    frames::{PREFIX, prefix},
+    frames::prefix,
     shape::{Item, Shape, Shapes},
 };
 
@@ -96,7 +97,7 @@ pub(super) fn framed(route: &Match, query: &str, body: &[u8]) -> Option<Bytes> {
         Some(number) => nested(&mut out, number, read).ok()?,
     }
     json.end().ok()?;
-    let before = prefix(out.len() - PREFIX).ok()?;
+    let before = prefix(out.len() - PREFIX);
     out[..PREFIX].copy_from_slice(&before);
     Some(out.into())
 }

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, header, request::Parts};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
-use logicore::{Error, Reason};
+use logicore::{Error, Reason, framing::PREFIX};
 use prost::{
     Message,
     encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
@@ -18,7 +18,7 @@ use super::{
     Match,
     binding::BodyRule,
     decode::{bind_bodiless, broken, message, request, too_large},
-    frames::{PREFIX, prefix},
+    frames::prefix,
     inflate,
     lines::Lines,
 };
@@ -231,7 +231,7 @@ impl Raw {
             return Err(too_large(limit));
         }
         let mut begin = BytesMut::with_capacity(PREFIX + outer.len() + inner.len());
-        begin.put_slice(&prefix(length)?);
+        begin.put_slice(&prefix(length));
         begin.put_slice(&outer);
         begin.put_slice(&inner);
         Ok(begin.freeze())
