@@ -34,6 +34,11 @@ async fn attacks_cost_the_attacker_and_not_the_others() -> anyhow::Result<()> {
     // The first calls of a process are slower than any other.
     caller.calls(Duration::from_millis(500)).await;
     let quiet = during(&mut system, &caller, None).await?;
+    let calls = &quiet.calls;
+    anyhow::ensure!(
+        calls.in_time == calls.made && calls.failed.is_empty(),
+        "without an attack: {calls:?}"
+    );
     let mut table = String::from(
         "| attack | in time | connections | cut off | gateway CPU | gateway memory |\n|---|---|---|---|---|---|\n",
     );
