@@ -235,9 +235,16 @@ fn about(options: &Options) -> Result<String> {
     let commit = output(command("git").args(["rev-parse", "--short", "HEAD"])).unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let built = if options.no_build {
+        " (programs as they lay there)"
+    } else {
+        ""
+    };
     Ok(format!(
-        "`cargo xtask bench gateway`, {}, commit {}, {} cores of {}, load before {load}, {} rounds of {} ms a peer.\n\
+        "`cargo xtask {}`{built}, {}, commit {}, {} cores of {}, load before {load}, {} rounds of {} ms a peer.\n\
          Figures are medians (least to most).\n",
+        arguments.join(" "),
         date.trim(),
         commit.trim(),
         std::thread::available_parallelism().map_or(0, usize::from),
