@@ -40,7 +40,8 @@ async fn attacks_cost_the_attacker_and_not_the_others() -> anyhow::Result<()> {
         "without an attack: {calls:?}"
     );
     let mut table = String::from(
-        "| attack | in time | connections | cut off | gateway CPU | gateway memory |\n|---|---|---|---|---|---|\n",
+        "| attack | in time | median and 95th percentile | connections | cut off | gateway CPU | gateway memory |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     row(&mut table, "none", &quiet);
     let mut wrong = Vec::new();
@@ -116,9 +117,11 @@ fn row(table: &mut String, name: &str, seen: &Seen) {
     let Seen { calls, cost, cpu, kib } = seen;
     let _ = writeln!(
         table,
-        "| {name} | {} of {} | {} | {} | {} ms | {:+.1} MiB |",
+        "| {name} | {} of {} | {} and {} ms | {} | {} | {} ms | {:+.1} MiB |",
         calls.in_time,
         calls.made,
+        calls.percentile(50).as_millis(),
+        calls.percentile(95).as_millis(),
         cost.connections,
         cost.cut,
         cpu.as_millis(),
