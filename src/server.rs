@@ -3,6 +3,7 @@
 //! | module | owns |
 //! |---|---|
 //! | `places` | how many connections there are, of all and of one address |
+//! | `networks` | which addresses belong together, and whose word is believed |
 //! | `proxy` | the PROXY protocol of balancers in front |
 //! | `tls` | certificate and key |
 //! | `connection` | one connection from its first byte to its last: its protocol, how long it is kept |
@@ -18,6 +19,7 @@ mod connection;
 mod counted;
 mod frames;
 mod gather;
+mod networks;
 mod phase;
 mod places;
 mod proxy;
@@ -38,13 +40,13 @@ use tokio::{
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
-use self::{places::Places, proxy::Networks};
+use self::places::Places;
 use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Ended, Protocols};
 pub(crate) use gather::Gathered;
+pub use networks::{Networks, network};
 pub use phase::{Lifecycle, Phase};
-pub use places::network;
 pub use traffic::Unwelcome;
 
 /// What a listener serves. The peer's address is in the request's extensions as [`PeerAddr`].

@@ -12,6 +12,8 @@ use std::{
 use dashmap::{DashMap, mapref::entry::Entry};
 use tokio::time::Instant;
 
+use super::networks::network;
+
 /// Wait of the next connection after the first flood; it doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -142,18 +144,6 @@ impl Drop for OfAddress {
                 of_it.remove();
             }
         }
-    }
-}
-
-/// The network that an address stands for: whoever has one IPv6 address has a /64 of them.
-#[must_use]
-pub fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 => v4,
     }
 }
 

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Longest wait for the whole header, which a balancer sends at once.
@@ -20,22 +19,6 @@ const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 const LONGEST_1: usize = 107;
 /// Longest rest of version 2 that is read: addresses, and what balancers add about a connection.
 const LONGEST_2: usize = 4096;
-
-/// Networks whose word is believed.
-#[derive(Clone, Debug)]
-pub(super) struct Networks(Vec<IpNet>);
-
-impl Networks {
-    pub(super) fn new(networks: &[IpNet]) -> Self {
-        Self(networks.to_vec())
-    }
-
-    /// Whether an address is in one of them.
-    pub(super) fn contain(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
-    }
-}
 
 /// Reads a header, and nothing beyond. The address is `None` where the balancer speaks for itself or names none.
 pub(super) async fn header(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {

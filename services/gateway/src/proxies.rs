@@ -1,14 +1,14 @@
 //! Who calls, where proxies stand in front: `X-Forwarded-*`, believed as far as they were written by proxies that the settings name.
 //!
 //! What comes from anybody else is taken off, and so are the like of other makers and what `Connection` names: nothing behind believes
-//! or passes on a word about the way here that is not ours. `X-Forwarded-For` is read from the right: each proxy adds whom it heard from, so the first address that is none of ours is the caller. What stands left of it
-//! is the caller's own word.
+//! or passes on a word about the way here that is not ours. `X-Forwarded-For` is read from the right: each proxy adds whom it heard
+//! from, so the first address that is none of ours is the caller. What stands left of it is the caller's own word.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, uri::Authority};
 use ipnet::IpNet;
-use logicore::server::PeerAddr;
+use logicore::server::{Networks, PeerAddr};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -41,7 +41,7 @@ const HTTPS: HeaderValue = HeaderValue::from_static("https");
 /// The proxies that are believed.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxies {
-    trusted: Vec<IpNet>,
+    trusted: Networks,
     /// How callers come who use no proxy.
     proto: HeaderValue,
 }
@@ -50,7 +50,7 @@ impl Proxies {
     /// `tls`: whether the listener speaks it.
     pub(crate) fn new(trusted: &[IpNet], tls: bool) -> Self {
         Self {
-            trusted: trusted.to_vec(),
+            trusted: Networks::new(trusted),
             proto: if tls { HTTPS } else { HTTP },
         }
     }
@@ -59,7 +59,7 @@ impl Proxies {
     pub(crate) fn resolve<B>(&self, request: &mut Request<B>) {
         strip_named(request.headers_mut());
         let peer = request.extensions().get::<PeerAddr>().map(|peer| peer.0);
-        let trusted = peer.filter(|peer| self.trusts(peer.ip()));
+        let trusted = peer.filter(|peer| self.trusted.contain(peer.ip()));
         if let Some(proxy) = trusted {
             self.find_caller(request, proxy);
         }
@@ -83,18 +83,13 @@ impl Proxies {
             // What is no address was written by nobody whom we know.
             let Some(heard) = address(text.trim()) else { break };
             caller = heard;
-            if !self.trusts(heard) {
+            if !self.trusted.contain(heard) {
                 break;
             }
         }
         if caller != peer.ip() {
             request.extensions_mut().insert(PeerAddr(SocketAddr::new(caller, 0)));
         }
-    }
-
-    fn trusts(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted.iter().any(|network| network.contains(&address))
     }
 }
 
