@@ -86,10 +86,22 @@ fn agent(value: &HeaderValue) -> Option<String> {
 }
 
 fn strip(headers: &mut HeaderMap) {
-    let internal = |name: &&HeaderName| name.as_str().starts_with(INTERNAL);
-    while let Some(name) = headers.keys().find(internal).cloned() {
+    while let Some(name) = headers.keys().find(|name| is_internal(name)).cloned() {
         headers.remove(name);
     }
+}
+
+fn is_internal(name: &HeaderName) -> bool {
+    begins_like(name, INTERNAL)
+}
+
+/// Whether a header's name begins with `beginning` to somebody who tells no mark from another: to CGI and WSGI (RFC 3875, 4.1.18)
+/// `x-a` and `x_a` are one variable, to some `x.a` too. So what is taken off by its name is taken off in each of these spellings.
+#[must_use]
+pub fn begins_like(name: &HeaderName, beginning: &str) -> bool {
+    let mark = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    let name = name.as_str().as_bytes();
+    name.len() >= beginning.len() && name.iter().zip(beginning.bytes()).all(|(&n, b)| mark(n) == mark(b))
 }
 
 #[cfg(test)]
@@ -118,6 +130,39 @@ mod tests {
         assert_eq!(origin.user_agent.as_deref(), Some("curl/8"));
         let told: Vec<_> = request.headers().get_all(CLIENT_ADDRESS).iter().collect();
         assert_eq!(told, ["192.0.2.7"]);
+    }
+
+    #[test]
+    fn no_spelling_of_an_internal_name_passes() {
+        let mut request = Request::new(Body::empty());
+        for name in [
+            "x-logicore-subject",
+            "x_logicore_subject",
+            "x-logicore_roles",
+            "x_logicore-tenant",
+            "X_LogiCore_Mesh",
+            "x.logicore.subject",
+            "x-logicore-",
+            "x-logicore",
+            "x-logicores-own",
+            "my_x-logicore-subject",
+            "x_request_note",
+        ] {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().append(name, HeaderValue::from_static("spoof"));
+        }
+        FirstHop.admit(&mut request).unwrap();
+        let mut left: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            [
+                "my_x-logicore-subject",
+                "x-logicore",
+                "x-logicores-own",
+                "x_request_note"
+            ]
+        );
     }
 
     #[test]

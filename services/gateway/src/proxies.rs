@@ -8,7 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, uri::Authority};
 use ipnet::IpNet;
-use logicore::server::{Networks, PeerAddr};
+use logicore::{
+    layer::origin::begins_like,
+    server::{Networks, PeerAddr},
+};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -112,7 +115,8 @@ fn strip_named(headers: &mut HeaderMap) {
 }
 
 fn strip_family(headers: &mut HeaderMap) {
-    let foreign = |name: &&HeaderName| name.as_str().starts_with(FAMILY) || COUSINS.contains(name);
+    let cousin = |name: &HeaderName, of: &str| name.as_str().len() == of.len() && begins_like(name, of);
+    let foreign = |name: &&HeaderName| begins_like(name, FAMILY) || COUSINS.iter().any(|of| cousin(name, of.as_str()));
     while let Some(name) = headers.keys().find(foreign).cloned() {
         headers.remove(name);
     }
@@ -220,11 +224,16 @@ mod tests {
             ("forwarded", "for=192.0.2.7;proto=https"),
             ("x-real-ip", "192.0.2.7"),
             ("x-original-url", "/admin"),
+            ("x_forwarded_for", "192.0.2.7"),
+            ("x-forwarded_host", "bank.example"),
+            ("x_real_ip", "192.0.2.7"),
+            ("x_rewrite.url", "/admin"),
             ("accept", "text/plain"),
+            ("x_real_ip_note", "1"),
         ];
         assert_eq!(
             left("192.0.2.1", false, &said),
-            ["accept: text/plain", "x-forwarded-proto: http"]
+            ["accept: text/plain", "x-forwarded-proto: http", "x_real_ip_note: 1"]
         );
         assert_eq!(left("192.0.2.1", true, &said)[1], "x-forwarded-proto: https");
     }
