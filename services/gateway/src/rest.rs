@@ -3,6 +3,25 @@
 //! [`Routes`] says which method a path means; [`decode`] turns the request into a framed gRPC request and [`encode`] the
 //! answer back into JSON. Input is strict: what the request message has no place for is refused and never dropped, since a
 //! misspelt field that is silently ignored is a bug that nobody sees.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `template`, `trie`, `path`, `binding` | which method a path means, and which fields path, query and body fill |
+//! | `headers`, `accept`, `compress` | headers and metadata, the form of a stream, the coding of an answer |
+//! | `decode` | a request that is read whole: path, query and body, each field once |
+//! | `upload`, `lines`, `inflate` | bodies that are not collected, and those that came compressed |
+//! | `intake` | JSON straight into protobuf's bytes; what it does not take for certain it leaves to `message` |
+//! | `message`, `json`, `value`, `wellknown`, `mask` | JSON into messages, strictly; every error about a body comes from here |
+//! | `query`, `scalar` | text of a query or a path into fields |
+//! | `encode`, `stream`, `raw` | answers: one message, several, and `google.api.HttpBody` |
+//! | `direct` | protobuf's bytes straight into JSON; what is rare it leaves to `write` |
+//! | `write` | messages into JSON, whatever they are |
+//! | `shape`, `wire`, `frames` | what `intake` and `direct` know of messages beforehand, protobuf's encoding, gRPC's frames |
+//! | `error` | `google.rpc.Status` as JSON |
+//! | `codec` | JSON for the protocols beside REST |
+//!
+//! `intake` and `direct` are the quick ways. Each gives up where it is not sure, and the slow one begins anew with the same bytes: a
+//! tree for `message`, a dynamic message for `write`. So what a caller reads or is told never depends on which of the two it was.
 
 mod accept;
 mod binding;
