@@ -24,7 +24,7 @@ use tonic::{body::Body, service::Routes};
 use tower::{Service, ServiceExt, util::BoxCloneSyncService};
 
 use self::intake::Rules;
-use crate::{bodies::Bounds, front::Answer, routes::Route};
+use crate::{bodies::Bounds, front::Answer, rest, routes::Route};
 
 /// Hands requests on.
 #[derive(Clone, Debug)]
@@ -80,7 +80,8 @@ impl Service<Request<Body>> for Forward {
             Err(error) => return Box::pin(std::future::ready(Ok(refuse(error)))),
         };
         let mut request = Request::from_parts(parts, body);
-        if route.target.is_foreign() {
+        let foreign = route.target.is_foreign();
+        if foreign {
             caller::tell(&mut request);
         }
         let call = match route.target.choose(request.headers()) {
@@ -90,7 +91,14 @@ impl Service<Request<Body>> for Forward {
         Box::pin(async move {
             // The call first: an answer that is there is an answer, whatever else the caller still sends.
             match select(pin!(call), wrong).await {
-                Either::Left((answer, _)) => answer,
+                Either::Left((mut answer, _)) => {
+                    if let Ok(answer) = &mut answer
+                        && foreign
+                    {
+                        rest::disown(answer.headers_mut());
+                    }
+                    answer
+                }
                 Either::Right((error, _)) => Ok(refuse(error)),
             }
         })

@@ -71,7 +71,7 @@ pub use decode::decode;
 pub use encode::encode;
 pub use error::http_error;
 pub(crate) use error::{error_json, known as known_detail};
-pub(crate) use headers::{from_metadata, take_off, to_metadata};
+pub(crate) use headers::{disown, from_metadata, take_off, to_metadata};
 pub use template::{Segment, Template, Variable};
 use trie::{Found, Trie};
 pub use upload::upload;

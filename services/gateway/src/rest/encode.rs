@@ -20,7 +20,7 @@ use super::{
     direct,
     error::http_error,
     frames::{Frames, malformed},
-    headers::from_metadata,
+    headers::{from_metadata, from_trailers},
     raw, stream, write,
 };
 
@@ -76,7 +76,7 @@ async fn reply(route: &Match, parts: &Parts, body: Body) -> Result<Response<Body
     render(route, message, &mut json)?;
     let json = Body::new(Full::from(json));
     let mut out = with_type(HeaderValue::from_static("application/json"), json);
-    from_metadata(frames.trailers(), out.headers_mut());
+    from_trailers(frames.trailers(), out.headers_mut());
     Ok(out)
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tonic::{Status, body::Body};
 use tonic_types::{StatusExt, pb};
 
-use super::headers::from_metadata;
+use super::headers::from_trailers;
 
 /// Metadata of `METHOD_NOT_ALLOWED` that becomes the `Allow` header.
 pub(super) const ALLOW: &str = "allow";
@@ -47,7 +47,7 @@ pub fn http_error(error: impl Into<Status>) -> Response<Body> {
     {
         insert(headers, header::ALLOW, allow);
     }
-    from_metadata(status.metadata().as_ref(), headers);
+    from_trailers(status.metadata().as_ref(), headers);
     answer
 }
 
@@ -107,9 +107,11 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
         }
         "google.rpc.BadRequest" => {
             let bad = pb::BadRequest::decode(bytes).ok()?;
-            let violation =
-                |v: &pb::bad_request::FieldViolation| json!({"field": v.field, "description": v.description});
-            json!({"fieldViolations": bad.field_violations.iter().map(violation).collect::<Vec<_>>()})
+            let violations = each(
+                &bad.field_violations,
+                |v| json!({"field": v.field, "description": v.description}),
+            );
+            json!({"fieldViolations": violations})
         }
         "google.rpc.RetryInfo" => {
             let delay = pb::RetryInfo::decode(bytes).ok()?.retry_delay.unwrap_or_default();
@@ -128,19 +130,23 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
         }
         "google.rpc.QuotaFailure" => {
             let failure = pb::QuotaFailure::decode(bytes).ok()?;
-            let violation =
-                |v: &pb::quota_failure::Violation| json!({"subject": v.subject, "description": v.description});
-            json!({"violations": failure.violations.iter().map(violation).collect::<Vec<_>>()})
+            let violations = each(
+                &failure.violations,
+                |v| json!({"subject": v.subject, "description": v.description}),
+            );
+            json!({"violations": violations})
         }
         "google.rpc.PreconditionFailure" => {
             let failure = pb::PreconditionFailure::decode(bytes).ok()?;
-            let violation = |v: &pb::precondition_failure::Violation| json!({"type": v.r#type, "subject": v.subject, "description": v.description});
-            json!({"violations": failure.violations.iter().map(violation).collect::<Vec<_>>()})
+            let violations = each(
+                &failure.violations,
+                |v| json!({"type": v.r#type, "subject": v.subject, "description": v.description}),
+            );
+            json!({"violations": violations})
         }
         "google.rpc.Help" => {
             let help = pb::Help::decode(bytes).ok()?;
-            let link = |l: &pb::help::Link| json!({"description": l.description, "url": l.url});
-            json!({"links": help.links.iter().map(link).collect::<Vec<_>>()})
+            json!({"links": each(&help.links, |l| json!({"description": l.description, "url": l.url}))})
         }
         "google.rpc.LocalizedMessage" => {
             let message = pb::LocalizedMessage::decode(bytes).ok()?;
@@ -148,4 +154,8 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+fn each<T>(items: &[T], shown: impl Fn(&T) -> Value) -> Value {
+    items.iter().map(shown).collect()
 }

@@ -8,7 +8,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use logicore::{Error, Reason};
+use logicore::{Error, Reason, layer::request_id};
 
 /// Headers of a request that end here: of the connection (RFC 9110, 7.6.1), of HTTP's form of the request, of browsers, and
 /// what proxies tell each other, which the gateway reads by itself.
@@ -53,10 +53,12 @@ const STAY_FAMILIES: &[&str] = &[
     "x-http-method-override",
 ];
 
-/// Metadata of an answer that become no header: of the connection and of the framing, of gRPC itself, and what would let a
-/// service act for the whole origin.
+/// Metadata of an answer that become no header: of the connection and of the framing, of gRPC itself, what servers in front take for an
+/// order, and what would let a service act for the whole origin. `location` is none of them: no answer here has a status that sends
+/// anybody there.
 const HELD: &[&str] = &[
     "alt-svc",
+    "authentication-info",
     "clear-site-data",
     "connection",
     "content-encoding",
@@ -85,10 +87,23 @@ const HELD: &[&str] = &[
     "vary",
     "x-content-type-options",
     "x-frame-options",
+    "x-lighttpd-send-file",
+    "x-sendfile",
 ];
 
 /// Beginnings of such names.
-const HELD_FAMILIES: &[&str] = &["access-control-", "cross-origin-", "grpc-", "proxy-", "x-logicore-"];
+const HELD_FAMILIES: &[&str] = &[
+    "access-control-",
+    "cross-origin-",
+    "grpc-",
+    "proxy-",
+    "x-accel-",
+    "x-logicore-",
+];
+
+/// What the gateway alone says of an answer. In a head it is its own word, since a service's was taken off by
+/// [`disown`]; trailers are the service's.
+const OWN: [HeaderName; 2] = [header::WWW_AUTHENTICATE, request_id::HEADER];
 
 /// Internal metadata that callers may know: the answer is an older one.
 const STALE: &str = "x-logicore-stale";
@@ -118,15 +133,31 @@ pub(crate) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
     Ok(out)
 }
 
-/// Copies the metadata of an answer to its headers. What is there already stays.
+/// Copies the metadata of an answer's head to its headers. What is there already stays.
 pub(crate) fn from_metadata(from: &HeaderMap, to: &mut HeaderMap) {
-    for name in from.keys() {
+    copy(from, to, |_| true);
+}
+
+/// Copies the metadata that end an answer, as [`from_metadata`] does.
+pub(super) fn from_trailers(from: &HeaderMap, to: &mut HeaderMap) {
+    copy(from, to, |name| !OWN.contains(name));
+}
+
+fn copy(from: &HeaderMap, to: &mut HeaderMap, passes: impl Fn(&HeaderName) -> bool) {
+    for name in from.keys().filter(|name| passes(name)) {
         if held(name.as_str()) || to.contains_key(name) {
             continue;
         }
         for value in from.get_all(name) {
             to.append(name.clone(), value.clone());
         }
+    }
+}
+
+/// Takes off the head of a service's answer what the gateway alone says.
+pub(crate) fn disown(headers: &mut HeaderMap) {
+    for name in OWN {
+        headers.remove(name);
     }
 }
 
@@ -169,6 +200,9 @@ fn check(name: &HeaderName, value: &HeaderValue) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use logicore::error::Row;
+    use tonic::Code;
+
     use super::*;
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -263,6 +297,7 @@ mod tests {
             ("x-own", "a"),
             ("x-own", "b"),
             ("etag", "e"),
+            ("location", "/v1/things/7"),
             ("content-disposition", "attachment"),
             ("stats-bin", "AAEC"),
             ("ratelimit", "r"),
@@ -277,6 +312,7 @@ mod tests {
             "grpc-status",
             "grpc-status-details-bin",
             "access-control-allow-origin",
+            "x-accel-redirect",
             "x-logicore-peer",
         ] {
             metadata.append(name, HeaderValue::from_static("x"));
@@ -286,5 +322,28 @@ mod tests {
         assert_eq!(names(&out), passing);
         assert_eq!(out.get_all("x-own").iter().count(), 2);
         assert_eq!(out["x-taken"], "ours");
+    }
+
+    #[test]
+    fn a_service_does_not_speak_for_the_gateway() {
+        let said = headers(&[("www-authenticate", "Basic"), ("x-request-id", "r"), ("x-own", "a")]);
+        let mut out = HeaderMap::new();
+        from_trailers(&said, &mut out);
+        assert_eq!(names(&out), ["x-own"]);
+        let mut head = said;
+        disown(&mut head);
+        assert_eq!(names(&head), ["x-own"]);
+    }
+
+    #[test]
+    fn no_status_sends_a_browser_to_a_location() {
+        for code in 0..=16 {
+            let status = Row::of(Code::from(code)).http;
+            assert!(!status.is_redirection(), "{code}: {status}");
+        }
+        for reason in Reason::ALL {
+            let status = reason.kind().row().http;
+            assert!(!status.is_redirection(), "{}: {status}", reason.as_str());
+        }
     }
 }

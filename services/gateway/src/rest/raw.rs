@@ -14,7 +14,7 @@ use super::{
     binding::Binding,
     encode::with_type,
     frames::{Frames, malformed},
-    headers::from_metadata,
+    headers::from_trailers,
     wire::{self, Wire},
 };
 
@@ -42,7 +42,7 @@ pub(super) async fn reply(binding: &Binding, mut frames: Frames) -> Result<Respo
         }
         let (content_type, data) = whole(&message, binding.response.as_ref())?;
         let mut out = bytes(&content_type, Body::new(Full::from(data)));
-        from_metadata(frames.trailers(), out.headers_mut());
+        from_trailers(frames.trailers(), out.headers_mut());
         return Ok(out);
     }
     let mut download = Download {

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use http::{HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -20,6 +21,10 @@ use super::{
 
 /// Metadata of a call that comes back in the head of its answer, and in the trailers of its failure.
 const ECHOED: [&str; 2] = ["x-echo", "x-echo-bin"];
+/// Metadata of a call whose value is a name of metadata that the service claims, wherever it echoes.
+const CLAIM: &str = "x-claim";
+/// What it says by such a name.
+const CLAIMED: HeaderValue = HeaderValue::from_static("claimed");
 
 pub(super) struct Service(pub(super) Arc<Seen>);
 
@@ -48,6 +53,11 @@ impl Service {
         for name in ECHOED {
             if let Some(value) = request.metadata().as_ref().get(name) {
                 echoed.as_mut().insert(name, value.clone());
+            }
+        }
+        for name in request.metadata().as_ref().get_all(CLAIM) {
+            if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+                echoed.as_mut().insert(name, CLAIMED);
             }
         }
         echoed

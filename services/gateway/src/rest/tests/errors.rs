@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, stream};
 use http::{Response, StatusCode};
-use http_body_util::BodyExt;
-use logicore::{Error, Reason};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use logicore::{Error, Reason, layer::body::trailers};
+use logicore_harness::framed;
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::{Code, Status, body::Body, metadata::MetadataMap};
@@ -244,7 +246,6 @@ fn unknown_and_broken_details_do_no_harm() {
 fn what_limits_and_tracing_say_becomes_headers() {
     let mut metadata = MetadataMap::new();
     for (name, value) in [
-        ("x-request-id", "r"),
         ("ratelimit-policy", "a"),
         ("x-ratelimit-reset", "1"),
         ("x-logicore-stale", "true"),
@@ -271,10 +272,35 @@ fn what_limits_and_tracing_say_becomes_headers() {
             "traceresponse",
             "warning",
             "x-logicore-stale",
-            "x-ratelimit-reset",
-            "x-request-id"
+            "x-ratelimit-reset"
         ]
     );
     let policies: Vec<_> = headers.get_all("ratelimit-policy").iter().collect();
     assert_eq!(policies, ["a", "b"]);
+}
+
+/// A head has the gateway's word where there is one, and trailers are the service's.
+#[test]
+fn what_the_gateway_alone_says_is_not_taken_from_trailers() {
+    for (status, code) in [
+        (Status::ok(""), 200),
+        (Status::permission_denied("x"), 403),
+        (Status::unauthenticated("x"), 401),
+    ] {
+        let mut trailers = trailers(&status);
+        for name in ["x-request-id", "www-authenticate", "x-own"] {
+            trailers.insert(name, "theirs".parse().unwrap());
+        }
+        let frames = [Ok::<_, Status>(Frame::data(framed(b""))), Ok(Frame::trailers(trailers))];
+        let mut answer = Response::new(Body::new(StreamBody::new(stream::iter(frames))));
+        answer.headers_mut().insert("x-request-id", "ours".parse().unwrap());
+        let (shown, headers, _) = read(encode(&route("GET /search"), answer).now_or_never().unwrap());
+        assert_eq!(shown, code);
+        assert_eq!(
+            (&headers["x-request-id"], &headers["x-own"]),
+            (&"ours".parse().unwrap(), &"theirs".parse().unwrap())
+        );
+        let challenge = headers.get("www-authenticate").map(|v| v.to_str().unwrap());
+        assert_eq!(challenge, (code == 401).then_some(r#"Bearer realm="logicore""#));
+    }
 }
