@@ -218,14 +218,7 @@ fn read(pool: &DescriptorPool, m: &MethodDescriptor) -> Method {
         .filter(|e| options.has_extension(e))
         .map(|e| options.get_extension(&e).into_owned());
     let policy = policy.as_ref().and_then(Value::as_message);
-    let idempotency = match options
-        .get_field_by_name("idempotency_level")
-        .and_then(|v| v.as_enum_number())
-    {
-        Some(1) => Idempotency::NoSideEffects,
-        Some(2) => Idempotency::Idempotent,
-        _ => Idempotency::Unknown,
-    };
+    let idempotency = idempotency(&options);
     let named = |name: &str| policy.map(|p| text(p, name)).filter(|v| !v.is_empty());
     let field = |name: &str| {
         let value = named(name)?;
@@ -252,15 +245,28 @@ fn read(pool: &DescriptorPool, m: &MethodDescriptor) -> Method {
         idempotency_key: policy.is_some_and(|p| flag(p, "idempotency_key")),
         fallback: policy.is_some_and(|p| flag(p, "fallback")),
         sheddable: policy.is_some_and(|p| flag(p, "sheddable")),
-        feed_stale: match policy.map_or(0, |p| number(p, "feed_stale")) {
-            1 => FeedStale::Serve,
-            2 => FeedStale::Refuse,
-            _ if idempotency == Idempotency::NoSideEffects => FeedStale::Serve,
-            _ => FeedStale::Refuse,
-        },
+        feed_stale: feed_stale(policy, idempotency),
         client_streaming: m.is_client_streaming(),
         server_streaming: m.is_server_streaming(),
         service,
+    }
+}
+
+fn idempotency(options: &DynamicMessage) -> Idempotency {
+    match number(options, "idempotency_level") {
+        1 => Idempotency::NoSideEffects,
+        2 => Idempotency::Idempotent,
+        _ => Idempotency::Unknown,
+    }
+}
+
+/// As it is said; else reading goes on by old knowledge, and changes wait for new.
+fn feed_stale(policy: Option<&DynamicMessage>, idempotency: Idempotency) -> FeedStale {
+    match policy.map_or(0, |p| number(p, "feed_stale")) {
+        1 => FeedStale::Serve,
+        2 => FeedStale::Refuse,
+        _ if idempotency == Idempotency::NoSideEffects => FeedStale::Serve,
+        _ => FeedStale::Refuse,
     }
 }
 

@@ -141,35 +141,16 @@ async fn serve(ctx: &Context, inner: Inner, sockets: Sockets) -> Result<()> {
 
 /// Starts the services that the role hosts: beside each other in memory, or alone on a port.
 async fn services(ctx: &Context, servers: &mut Servers, inner: Inner, port: Option<TcpListener>) -> Result<()> {
-    let role = ctx.settings.role;
     let (auth, user, admin) = tokio::try_join!(
-        async {
-            if role.hosts(Role::Auth) {
-                logicore_auth::start(ctx).await.map(Some)
-            } else {
-                Ok(None)
-            }
-        },
-        async {
-            if role.hosts(Role::User) {
-                logicore_user::start(ctx).await.map(Some)
-            } else {
-                Ok(None)
-            }
-        },
-        async {
-            if role.hosts(Role::Admin) {
-                logicore_admin::start(ctx).await.map(Some)
-            } else {
-                Ok(None)
-            }
-        },
+        hosted(ctx, Role::Auth, logicore_auth::start(ctx)),
+        hosted(ctx, Role::User, logicore_user::start(ctx)),
+        hosted(ctx, Role::Admin, logicore_admin::start(ctx)),
     )?;
     let mut port = port.map(|listener| {
         let address = listener.local_addr();
         tracing::info!(
             address = %address.map_or_else(|e| e.to_string(), |a| a.to_string()),
-            role = role.as_str(),
+            role = ctx.settings.role.as_str(),
             version = logicore::VERSION,
             "listening for peers"
         );
@@ -191,6 +172,18 @@ async fn services(ctx: &Context, servers: &mut Servers, inner: Inner, port: Opti
         }
     }
     Ok(())
+}
+
+/// Starts a service where the role hosts it; else its start, which is polled by nobody, never begins.
+async fn hosted<S>(
+    ctx: &Context,
+    part: Role,
+    start: impl Future<Output = Result<S, Error>>,
+) -> Result<Option<S>, Error> {
+    match ctx.settings.role.hosts(part) {
+        true => start.await.map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Opens the socket by which operators' commands on this machine reach auth. The service does without where it cannot be opened.

@@ -31,7 +31,7 @@ use crate::{
 };
 use figures::{Floor, Measured, Series};
 use fleet::{Fleet, Running};
-use load::Loader;
+use load::{Loader, Slice};
 use rows::{Peer, ROWS, Row};
 use system::{Programs, System, Upstream};
 
@@ -195,16 +195,7 @@ fn measure_row(
                 (Peer::ManyRevocations, Some(token)) => token.to_owned(),
                 _ => own.clone(),
             };
-            let (at, child) = match running.get(&peer) {
-                Some(running) => (running.address, &running.child),
-                None => (loader.upstream.address, &loader.upstream.child),
-            };
-            if round == 0 && peer != Peer::Direct {
-                loader.check(at, row.kind, peer.method())?;
-            }
-            let slice = loader
-                .slice(at, child, row.kind, peer.method(), options.slice())
-                .with_context(|| format!("row {}, {}", row.name, peer.name()))?;
+            let slice = measure_slice(options, row, peer, running.get(&peer), loader, round == 0)?;
             if round > 0 {
                 series[place].slices.push(slice);
             }
@@ -223,6 +214,27 @@ fn measure_row(
         series,
         floors: floors.collect(),
     })
+}
+
+/// One slice of load on one peer; in a round that warms up its answers are looked at before.
+fn measure_slice(
+    options: &Options,
+    row: &Row,
+    peer: Peer,
+    running: Option<&Running>,
+    loader: &mut Loader<'_>,
+    warms_up: bool,
+) -> Result<Slice> {
+    let (at, child) = match running {
+        Some(running) => (running.address, &running.child),
+        None => (loader.upstream.address, &loader.upstream.child),
+    };
+    if warms_up && peer != Peer::Direct {
+        loader.check(at, row.kind, peer.method())?;
+    }
+    loader
+        .slice(at, child, row.kind, peer.method(), options.slice())
+        .with_context(|| format!("row {}, {}", row.name, peer.name()))
 }
 
 /// When, on what, by which command.

@@ -14,7 +14,7 @@ use logicore::{
     settings::routes::{self as settings, Policy, Split},
     upstream::Upstream,
 };
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
 
 use super::{Share, Target};
 
@@ -152,36 +152,9 @@ fn of_upstream<'a>(
         if RESERVED.contains(&package) || !settings.serves(&name) {
             continue;
         }
-        let of_service = settings.policies.get(&name);
         unused.remove(&*name);
-        let mut methods = Vec::new();
-        for descriptor in service.methods() {
-            let key = format!("{name}/{}", descriptor.name());
-            unused.remove(&*key);
-            let Some(proposed) = said.get(&format!("/{key}")) else {
-                continue;
-            };
-            let of_method = settings.policies.get(&key).map(|p| p.or(of_service));
-            let set = of_method.as_ref().or(of_service);
-            match agreed(settings, proposed, set, &descriptor) {
-                Ok((method, note)) => {
-                    // What only its own parts may call is no method of a service that the gateway serves.
-                    if matches!(method.access, Access::Internal(_)) {
-                        continue;
-                    }
-                    found
-                        .notes
-                        .extend(note.map(|why| format!("upstream `{}`: {key} {why}", settings.name)));
-                    methods.push(Foreign {
-                        policy: Arc::new(method),
-                        descriptor,
-                        max_message: set.and_then(|p| p.max_message).or(settings.max_message),
-                    });
-                }
-                Err(why) => found
-                    .problems
-                    .push(format!("upstream `{}`: {key}: {why}", settings.name)),
-            }
+        for method in service.methods() {
+            unused.remove(&*key(&method));
         }
         services.push(Service {
             is_share: splits.iter().any(|s| s.service == name && s.to == settings.name),
@@ -189,7 +162,7 @@ fn of_upstream<'a>(
             name,
             upstream: &described.upstream,
             pool,
-            methods,
+            methods: methods(&service, settings, &said, found),
         });
     }
     let names = unused.into_keys().chain(settings.services.iter().map(String::as_str));
@@ -198,6 +171,47 @@ fn of_upstream<'a>(
         .problems
         .extend(missing.map(|of| format!("upstream `{}`: it has no `{of}`", settings.name)));
     services
+}
+
+/// The methods of a service that are served, by what its descriptors say and the settings agree to.
+fn methods(
+    service: &ServiceDescriptor,
+    settings: &settings::Upstream,
+    said: &policy::Table,
+    found: &mut Findings,
+) -> Vec<Foreign> {
+    let of_service = settings.policies.get(service.full_name());
+    let mut methods = Vec::new();
+    for descriptor in service.methods() {
+        let key = key(&descriptor);
+        let Some(proposed) = said.get(&format!("/{key}")) else {
+            continue;
+        };
+        let of_method = settings.policies.get(&key).map(|p| p.or(of_service));
+        let set = of_method.as_ref().or(of_service);
+        match agreed(settings, proposed, set, &descriptor) {
+            // What only its own parts may call is no method of a service that the gateway serves.
+            Ok((method, _)) if matches!(method.access, Access::Internal(_)) => {}
+            Ok((method, note)) => {
+                let note = note.map(|why| format!("upstream `{}`: {key} {why}", settings.name));
+                found.notes.extend(note);
+                methods.push(Foreign {
+                    policy: Arc::new(method),
+                    descriptor,
+                    max_message: set.and_then(|p| p.max_message).or(settings.max_message),
+                });
+            }
+            Err(why) => found
+                .problems
+                .push(format!("upstream `{}`: {key}: {why}", settings.name)),
+        }
+    }
+    methods
+}
+
+/// A method as the settings name it: `pkg.Service/Method`.
+fn key(method: &MethodDescriptor) -> String {
+    format!("{}/{}", method.parent_service().full_name(), method.name())
 }
 
 /// Whether a pool has a service (`pkg.Service`) or method (`pkg.Service/Method`).
