@@ -1,41 +1,34 @@
 //! Reads the routes again: when a file changes, at SIGHUP, and when a service's reflection says something new. A bad configuration is
 //! refused as a whole and told; what was served goes on being served.
 
+mod channels;
+mod watch;
+
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use logicore::{
     Context, Error, Reason,
-    mesh::Address,
-    policy,
     settings::{
         Problems,
         routes::{Descriptors, Routes as Settings, Upstream as UpstreamSettings},
     },
-    stamp::{Stamp, stamp},
-    upstream::{Trust, Upstream, intern},
+    upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
-use tokio::time::Instant;
+
+use channels::channels;
 
 use super::{
     Current,
     build::{Built, Parts, Refused, build},
     descriptors::{Fetched, fetch},
 };
-use crate::routes::foreign::Described;
-
-/// How often files are looked at: where a ConfigMap is mounted, no event tells of its change.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often reflection is asked again, and how often while it has not answered yet.
-const REFLECT_EVERY: Duration = Duration::from_secs(30);
-const REFLECT_SOON: Duration = Duration::from_secs(2);
 
 /// What came of reading the routes.
 #[derive(Clone, Debug, Default)]
@@ -150,7 +143,7 @@ impl Reloader {
     async fn read(&mut self) -> Result<Outcome, Vec<String>> {
         let settings = Settings::read(&self.path).map_err(|Problems(problems)| problems)?;
         self.files = settings.files().map(Path::to_path_buf).collect();
-        let mut known = self.channels(&settings)?;
+        let mut known = channels(&self.ctx, &settings, &self.known)?;
         let pending = describe(&mut known, &self.state.load_full()).await?;
         self.without_refused(&settings, &mut known);
         if self.unchanged(&settings, &known) {
@@ -212,31 +205,6 @@ impl Reloader {
         self.state.store(Arc::new(state));
     }
 
-    /// The upstreams of the settings: those that stay as they are keep their connections and breakers.
-    fn channels(&self, settings: &Settings) -> Result<Vec<Known>, Vec<String>> {
-        let mut problems = Vec::new();
-        let mut known = Vec::new();
-        for settings in &settings.upstreams {
-            let before = self
-                .known
-                .get(&settings.name)
-                .filter(|k| same_place(&k.settings, settings));
-            let upstream = match before {
-                Some(before) => Ok(before.upstream.clone()),
-                None => channel(&self.ctx, settings),
-            };
-            match upstream {
-                Ok(upstream) => known.push(Known {
-                    settings: Arc::new(settings.clone()),
-                    upstream,
-                    fetched: before.and_then(|k| k.fetched.clone()),
-                }),
-                Err(why) => problems.push(format!("upstream `{}`: {why}", settings.name)),
-            }
-        }
-        if problems.is_empty() { Ok(known) } else { Err(problems) }
-    }
-
     fn unchanged(&self, settings: &Settings, known: &[Known]) -> bool {
         let raw = |k: &Known| k.fetched.as_ref().map(|f| f.raw.clone());
         *settings == self.current.load().settings
@@ -245,47 +213,6 @@ impl Reloader {
                     .get(&k.settings.name)
                     .is_some_and(|before| raw(before) == raw(k))
             })
-    }
-
-    /// Reads again whenever there is a reason to, until the process ends.
-    pub(crate) async fn watch(mut self) {
-        let shutdown = self.ctx.shutdown.clone();
-        let mut asked = hangups();
-        let mut seen = self.stamps();
-        let mut reflected = Instant::now();
-        loop {
-            let looked = tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = asked.next() => false,
-                () = tokio::time::sleep(LOOK_EVERY) => true,
-            };
-            let now = self.stamps();
-            let due = self.reflection_due().is_some_and(|every| reflected.elapsed() >= every);
-            if looked && now == seen && !due {
-                continue;
-            }
-            seen = now;
-            reflected = Instant::now();
-            self.reload().await;
-        }
-    }
-
-    /// How long reflection is left alone; `None` where nothing reflects.
-    fn reflection_due(&self) -> Option<Duration> {
-        let reflects = |u: &Described| u.settings.descriptors == Descriptors::Reflection;
-        if !self.state.load().pending.is_empty() {
-            return Some(REFLECT_SOON);
-        }
-        self.current
-            .load()
-            .upstreams
-            .iter()
-            .any(reflects)
-            .then_some(REFLECT_EVERY)
-    }
-
-    fn stamps(&self) -> Stamp {
-        stamp(std::iter::once(&self.path).chain(&self.files).map(PathBuf::as_path))
     }
 }
 
@@ -331,59 +258,5 @@ async fn describe(known: &mut [Known], before: &State) -> Result<Vec<(String, St
         Ok(pending)
     } else {
         Err(problems)
-    }
-}
-
-/// Whether two settings of an upstream mean the same connections, and the same source of descriptors.
-fn same_place(a: &UpstreamSettings, b: &UpstreamSettings) -> bool {
-    (&a.endpoints, &a.tls, a.health_check, &a.descriptors) == (&b.endpoints, &b.tls, b.health_check, &b.descriptors)
-}
-
-fn channel(ctx: &Context, settings: &UpstreamSettings) -> Result<Upstream, String> {
-    let credentials = match &settings.tls {
-        Some(tls) => Some(tls.clone().load().map_err(|e| e.message().to_owned())?),
-        None => None,
-    };
-    let addresses = settings.endpoints.iter().cloned().map(|place| match &credentials {
-        Some(credentials) => Address::Tls(place, Arc::clone(credentials)),
-        None => Address::Tcp(place),
-    });
-    let upstream = Upstream::new(
-        intern(&settings.name),
-        addresses.collect(),
-        Trust::Foreign,
-        Arc::new(policy::Table::default()),
-        &ctx.settings.resilience,
-        Arc::clone(&ctx.metrics),
-    );
-    if let Some(every) = settings.health_check {
-        upstream.check_health(every);
-    }
-    Ok(upstream)
-}
-
-/// Requests to read again.
-struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-fn hangups() -> Hangups {
-    use tokio::signal::unix::{SignalKind, signal};
-    Hangups(signal(SignalKind::hangup()).ok())
-}
-
-#[cfg(not(unix))]
-fn hangups() -> Hangups {
-    Hangups()
-}
-
-impl Hangups {
-    async fn next(&mut self) {
-        #[cfg(unix)]
-        if let Some(signal) = &mut self.0
-            && signal.recv().await.is_some()
-        {
-            return;
-        }
-        std::future::pending().await
     }
 }
