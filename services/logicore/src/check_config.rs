@@ -8,14 +8,16 @@ use logicore::{
     settings::{Loaded, Origin, routes::Routes},
 };
 
+use crate::terminal::plain;
+
 /// Prints every setting with its value and where it comes from; warnings go to standard error.
 ///
 /// # Errors
 /// When a start would fail by what the settings name: a certificate that cannot be used, a routes file that cannot be read.
 pub(crate) fn run(loaded: &Loaded) -> Result<()> {
-    crate::say(table(loaded).as_bytes())?;
+    crate::say(plain(&table(loaded)).as_bytes())?;
     for warning in &loaded.warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", plain(warning));
     }
     server::check_tls(&loaded.settings)?;
     // What the file says, and no service is asked: `logicore routes` does that.

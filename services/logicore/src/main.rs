@@ -12,6 +12,7 @@ mod check_config;
 mod cli;
 mod process;
 mod run;
+mod terminal;
 
 use std::{
     io::{self, Write},
@@ -24,6 +25,7 @@ use logicore::{
 };
 
 use cli::Command;
+use terminal::plain;
 
 /// Status of a program that was called or set up wrongly (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -45,7 +47,7 @@ fn main() -> ExitCode {
     match load(invocation.flags, role) {
         Ok(loaded) => perform(&invocation.command, loaded),
         Err(problems) => {
-            eprintln!("{problems}");
+            eprintln!("{}", plain(&problems.to_string()));
             USAGE.into()
         }
     }
@@ -62,15 +64,15 @@ fn perform(command: &Command, loaded: Loaded) -> ExitCode {
         Command::OpenApi => offline(loaded, async |ctx| logicore_gateway::openapi_document(ctx).await),
         Command::Routes => offline(loaded, async |ctx| {
             let (table, notes) = logicore_gateway::routes_table(ctx).await?;
-            notes.iter().for_each(|note| eprintln!("warning: {note}"));
-            Ok(table.into_bytes())
+            notes.iter().for_each(|note| eprintln!("warning: {}", plain(note)));
+            Ok(plain(&table).into_bytes())
         }),
         Command::Bootstrap { email } => bootstrap::run(loaded, email),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("logicore: {}", told(&error));
+            eprintln!("logicore: {}", plain(&told(&error)));
             ExitCode::FAILURE
         }
     }

@@ -73,6 +73,30 @@ async fn every_wrong_setting_is_listed_at_once_and_nothing_starts() -> anyhow::R
     Ok(())
 }
 
+/// Names in a file of somebody else's, and those that its descriptors hold, are text to a terminal and nothing more.
+#[tokio::test]
+async fn a_name_in_the_routes_gives_the_terminal_no_orders() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let routes = dir.path().join("routes.toml");
+    let env = [("LOGICORE_ROUTES", &*routes.display().to_string())];
+    for text in [
+        "[[upstream]]\nname = \"\\u001b[31mred\\u0007\"\nendpoints = [\"127.0.0.1:1\"]\ndescriptors = \"none.binpb\"\n",
+        "[[upstream]]\nname = \"red\"\nendpoints = [\"\\u001b[31m\"]\ndescriptors = \"\\u001b[2J.binpb\"\n",
+        "\"\\u001b[31m\" = 1\n",
+    ] {
+        std::fs::write(&routes, text)?;
+        for command in ["routes", "check-config"] {
+            let ended = logicore(&[command], &env, dir.path()).await?;
+            let printed = ended.stdout + &ended.stderr;
+            assert_ne!(ended.code, Some(0), "{command}: {printed:?}");
+            assert!(printed.contains("\\u{1b}["), "{command}: {printed:?}");
+            let orders = printed.chars().filter(|c| c.is_control() && *c != '\n');
+            assert_eq!(orders.collect::<String>(), "", "{command}: {printed:?}");
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_settings_in_force_are_shown_with_their_origin_and_without_secrets() -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
