@@ -21,6 +21,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
+use uuid::Uuid;
 
 pub use scan::last_string;
 
@@ -35,7 +36,6 @@ use crate::{
     compression::{Encoding, unnamed},
     error::{Error, Reason},
     framing::{COMPRESSED, PREFIX, Prefix},
-    ids::UserId,
     policy::Method,
 };
 
@@ -120,12 +120,15 @@ async fn admit(verdict: Option<Verdict>, request: Request<Body>, limit: usize) -
 /// Holds the message of a unary request against a verdict.
 ///
 /// # Errors
-/// `PERMISSION_MISSING` or `TENANT_MISMATCH` when the message names somebody else; `MALFORMED_MESSAGE` when it cannot be read.
+/// `PERMISSION_MISSING` or `TENANT_MISMATCH` when the message names somebody else, or the caller in another spelling; `MALFORMED_MESSAGE` when it cannot be read.
 pub fn guard(verdict: Verdict, method: &Method, principal: &Principal, message: &[u8]) -> Result<(), Error> {
     if let Some(field) = verdict.own_subject {
         let subject = last_string(message, field)?;
-        let own = subject.is_empty() || subject.parse::<UserId>().is_ok_and(|id| id == principal.subject);
-        if !own {
+        // As text, in the one spelling that the gateway tells: to a service that compares what it is sent, an id in capitals or in
+        // braces is somebody else's.
+        let mut spelled = Uuid::encode_buffer();
+        let own: &str = principal.subject.0.hyphenated().encode_lower(&mut spelled);
+        if !(subject.is_empty() || subject == own) {
             return Err(missing_permission(method.permission().unwrap_or_default()));
         }
     }

@@ -13,6 +13,7 @@ use super::*;
 use crate::{
     api::{auth, user},
     compression::GRPC_ENCODING,
+    ids::UserId,
     layer::body,
     testkit,
 };
@@ -112,6 +113,29 @@ async fn a_message_about_oneself_passes_and_about_another_does_not() {
         "*",
     ] {
         assert_eq!(judged(other).await, Some(Reason::PermissionMissing), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn oneself_in_another_spelling_is_not_oneself() {
+    let me = somebody();
+    let own = me.subject.to_string();
+    for spelled in [
+        own.to_uppercase(),
+        own[..1].to_uppercase() + &own[1..],
+        own.replace('-', ""),
+        own.replace('-', "").to_uppercase(),
+        format!("{{{own}}}"),
+        format!("urn:uuid:{own}"),
+        format!("URN:UUID:{own}"),
+        format!("{own}\0"),
+        format!(" {own}"),
+    ] {
+        // The capitals of an id without letters are the id itself.
+        if spelled != own {
+            let judged = judged(GET_USER, OWN_SUBJECT, &me, &get_user(&spelled)).await;
+            assert_eq!(judged, Some(Reason::PermissionMissing), "{spelled:?}");
+        }
     }
 }
 

@@ -97,6 +97,20 @@ async fn a_service_is_served_by_its_permissions_and_sees_no_token(layout: Layout
         .get(&format!("/v1/notes/n1?owner={}", noter.id), &demo.access)
         .await?;
     assert_eq!(others.outcome(), (403, "PERMISSION_MISSING".to_owned()));
+    let me = system.get("/auth/me", &demo.access).await?.json();
+    let own = me["id"].as_str().unwrap_or_default();
+    for (spelled, expected) in [
+        (own.to_owned(), 200),
+        (own.to_uppercase(), 403),
+        (own.replace('-', ""), 403),
+        (format!("%7B{own}%7D"), 403),
+        (format!("urn:uuid:{own}"), 403),
+    ] {
+        let answer = system
+            .get(&format!("/v1/notes/n1?owner={spelled}"), &demo.access)
+            .await?;
+        assert_eq!(answer.status, expected, "{spelled}");
+    }
     assert_eq!(system.get("/v1/notes/n1", &demo.access).await?.status, 200);
     assert_eq!(
         system.get("/v1/forgotten", &admin.access).await?.outcome(),
