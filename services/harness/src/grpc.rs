@@ -87,6 +87,21 @@ pub fn framed(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// The frames of a body by gRPC, gRPC-Web or Connect: flags and message of each.
+///
+/// # Errors
+/// When one is cut.
+pub fn unframed(body: &Bytes) -> anyhow::Result<Vec<(u8, Bytes)>> {
+    let (mut rest, mut frames) = (body.clone(), Vec::new());
+    while !rest.is_empty() {
+        ensure!(rest.len() >= PREFIX, "a frame is cut: {rest:?}");
+        let (flags, length) = (rest.get_u8(), rest.get_u32() as usize);
+        ensure!(rest.len() >= length, "a frame is cut: {rest:?}");
+        frames.push((flags, rest.split_to(length)));
+    }
+    Ok(frames)
+}
+
 /// A unary call by gRPC; an empty token sends none.
 ///
 /// # Errors
@@ -177,21 +192,17 @@ fn reply(http: StatusCode, headers: HeaderMap, body: Bytes, trailers: HeaderMap)
 
 /// Messages and trailers of a gRPC-Web body.
 fn unwrapped(body: &Bytes) -> anyhow::Result<(Bytes, HeaderMap)> {
-    let (mut messages, mut trailers) = (BytesMut::new(), HeaderMap::new());
-    let mut rest = body.clone();
-    while !rest.is_empty() {
-        ensure!(rest.len() >= PREFIX, "a frame is cut: {rest:?}");
-        let frame = rest.clone();
-        let (flags, length) = (rest.get_u8(), rest.get_u32() as usize);
-        ensure!(rest.len() >= length, "a frame is cut: {rest:?}");
-        if flags & TRAILERS == 0 {
-            messages.put_slice(&frame[..PREFIX + length]);
-        } else {
-            trailers = headers_of(&rest[..length])?;
+    let (mut messages, mut trailers) = (0, HeaderMap::new());
+    for (flags, content) in unframed(body)? {
+        match flags & TRAILERS {
+            0 => {
+                ensure!(trailers.is_empty(), "a message stands behind the trailers");
+                messages += PREFIX + content.len();
+            }
+            _ => trailers = headers_of(&content)?,
         }
-        rest.advance(length);
     }
-    Ok((messages.freeze(), trailers))
+    Ok((body.slice(..messages), trailers))
 }
 
 fn headers_of(text: &[u8]) -> anyhow::Result<HeaderMap> {

@@ -21,7 +21,7 @@ mod system;
 mod wait;
 
 pub use command::{Finished, run};
-pub use grpc::{GrpcReply, framed, grpc, grpc_bytes, grpc_web, grpc_web_bytes};
+pub use grpc::{GrpcReply, framed, grpc, grpc_bytes, grpc_web, grpc_web_bytes, unframed};
 pub use http::{Reply, delete, get, patch, post, request, send};
 pub use ports::free_port;
 pub use process::Process;

@@ -29,10 +29,12 @@ mod uploads;
 
 use std::{path::Path, sync::OnceLock};
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Uri};
 use http_body_util::{BodyExt, Full};
 use logicore::{Error, Reason};
+use logicore_harness::unframed;
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage};
 use tonic::body::Body;
@@ -97,7 +99,7 @@ fn call(routes: &Routes, request: &str, body: &[u8]) -> Result<(String, DynamicM
         .unwrap()
         .unwrap()
         .to_bytes();
-    let message = DynamicMessage::decode(route.binding.method.input(), unframed(&frame)).unwrap();
+    let message = DynamicMessage::decode(route.binding.method.input(), only(&frame)).unwrap();
     Ok((path, message))
 }
 
@@ -109,14 +111,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The one message of a gRPC body.
-fn unframed(frame: &[u8]) -> &[u8] {
-    let (prefix, message) = frame.split_at(5);
-    assert_eq!(prefix[0], 0, "uncompressed");
-    assert_eq!(
-        u32::from_be_bytes(prefix[1..].try_into().unwrap()) as usize,
-        message.len()
-    );
-    message
+fn only(body: &Bytes) -> Bytes {
+    let frames = unframed(body).unwrap();
+    let [(0, message)] = &frames[..] else {
+        panic!("it is one, and uncompressed: {frames:?}");
+    };
+    message.clone()
 }
 
 /// Whether the gateway takes a request.

@@ -15,6 +15,7 @@ use logicore::{
     settings::Role,
     testkit,
 };
+use logicore_harness::unframed;
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
@@ -49,19 +50,15 @@ impl Outcome {
     /// What the stack saw as the one message.
     fn message(&self) -> Bytes {
         let (_, body) = self.seen.as_ref().expect("the stack saw it");
-        assert_eq!(body[0], 0, "it is plain");
-        body.slice(5..)
+        let [(0, message)] = &unframed(body).unwrap()[..] else {
+            panic!("it is one, and plain: {body:?}");
+        };
+        message.clone()
     }
 
     /// The envelopes of a stream, each with its flags.
     fn envelopes(&self) -> Vec<(u8, Bytes)> {
-        let (mut rest, mut out) = (self.body.clone(), Vec::new());
-        while !rest.is_empty() {
-            let length = u32::from_be_bytes(rest[1..5].try_into().unwrap()) as usize;
-            let envelope = rest.split_to(5 + length);
-            out.push((envelope[0], envelope.slice(5..)));
-        }
-        out
+        unframed(&self.body).unwrap()
     }
 }
 

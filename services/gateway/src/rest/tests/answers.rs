@@ -6,11 +6,13 @@ use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use logicore::{Error, Reason};
+use logicore_harness::framed;
+use prost::Message as _;
 use serde_json::{Value, json};
 use tonic::{Status, body::Body};
 
 use super::{everything, from_json, route};
-use crate::rest::{encode, frames::framed};
+use crate::rest::encode;
 
 /// Trailers with a status.
 pub(super) fn trailers(status: &Status) -> HeaderMap {
@@ -28,7 +30,7 @@ pub(super) fn failed(error: Error) -> Frame<Bytes> {
 }
 
 pub(super) fn message(json: &str) -> Frame<Bytes> {
-    Frame::data(framed(&from_json(everything(), json)).unwrap())
+    Frame::data(framed(&from_json(everything(), json).encode_to_vec()))
 }
 
 pub(super) fn data(bytes: &'static [u8]) -> Frame<Bytes> {
@@ -249,7 +251,7 @@ fn lines_come_as_their_messages_do() {
 
 #[test]
 fn messages_may_come_in_any_pieces() {
-    let whole = framed(&from_json(everything(), r#"{"text":"abc"}"#)).unwrap();
+    let whole = framed(&from_json(everything(), r#"{"text":"abc"}"#).encode_to_vec());
     for size in 1..whole.len() {
         let mut frames: Vec<_> = whole
             .chunks(size)

@@ -6,6 +6,7 @@ use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use logicore::{Error, Reason};
+use logicore_harness::framed;
 use prost::Message;
 use prost_reflect::DynamicMessage;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use super::{
     answers::{answer, data, failed, message, ok, text},
     everything, route, shown,
 };
-use crate::rest::{encode, frames::framed};
+use crate::rest::encode;
 
 #[test]
 fn the_error_of_a_stream_is_its_last_line() {
@@ -131,7 +132,7 @@ fn what_has_no_json_form_is_the_services_fault() {
         wire(75, &number(f64::INFINITY)),
     ] {
         let message = DynamicMessage::decode(everything(), &*bytes).unwrap();
-        let frame = Frame::data(framed(&message).unwrap());
+        let frame = Frame::data(framed(&message.encode_to_vec()));
         let answer = answer("GET /search", vec![frame, ok()]);
         assert_eq!(answer.status(), 500, "{}", shown(&message));
         let text = text(answer);

@@ -3,12 +3,12 @@
 use proptest::{collection::vec, prelude::*};
 use prost_reflect::DynamicMessage;
 
-use super::{arbitrary, everything, inline, route, same, shown, unframed};
+use super::{arbitrary, everything, inline, only, route, same, shown};
 use crate::rest::{Match, Routes, decode::bind, intake, write};
 
 fn directly(route: &Match, body: &[u8]) -> Option<DynamicMessage> {
     let framed = intake::framed(route, "", body)?;
-    Some(DynamicMessage::decode(route.binding.method.input(), unframed(&framed)).unwrap())
+    Some(DynamicMessage::decode(route.binding.method.input(), only(&framed)).unwrap())
 }
 
 #[track_caller]
@@ -137,7 +137,7 @@ fn path_and_query_are_in_the_message() {
     let route = routes.matched(&http::Method::POST, "/v1/p/items").unwrap();
     let body = br#"{"name":"n","number":7}"#;
     let framed = intake::framed(&route, "id=x", body).unwrap();
-    let direct = DynamicMessage::decode(route.binding.method.input(), unframed(&framed)).unwrap();
+    let direct = DynamicMessage::decode(route.binding.method.input(), only(&framed)).unwrap();
     assert!(
         same(&direct, &bind(&route, "id=x", body).unwrap()),
         "{}",

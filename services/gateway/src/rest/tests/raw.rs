@@ -6,6 +6,7 @@ use http::{HeaderMap, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use logicore::{Error, Reason};
+use logicore_harness::framed;
 use prost::Message;
 use tokio::sync::mpsc;
 use tonic::{Status, body::Body};
@@ -14,7 +15,7 @@ use super::{
     answers::{failed, ok},
     uploads::{HttpBody, routes},
 };
-use crate::rest::{Match, encode, frames::framed};
+use crate::rest::{Match, encode};
 
 #[derive(Clone, PartialEq, Message)]
 struct Exported {
@@ -38,7 +39,7 @@ fn file(content_type: &str, data: &[u8]) -> HttpBody {
 }
 
 fn message(message: &impl Message) -> Frame<Bytes> {
-    Frame::data(framed(message).unwrap())
+    Frame::data(framed(&message.encode_to_vec()))
 }
 
 fn answer(request: &str, frames: Vec<Frame<Bytes>>) -> Response<Body> {
@@ -66,7 +67,7 @@ fn bytes_leave_with_the_services_content_type_however_long_they_are() {
         let bytes: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
         let mut sent = file("image/png", &bytes);
         sent.extensions = vec![prost_types::Any::default(); 3];
-        let framed = framed(&sent).unwrap();
+        let framed = framed(&sent.encode_to_vec());
         for size in [16_384, 100, 7] {
             let answer = answer("GET /blobs/a/b.png", cut(&framed, size));
             assert_eq!(answer.status(), 200);
@@ -133,7 +134,7 @@ async fn a_stream_of_bytes_is_sent_as_it_comes() {
     service.send(Ok(message(&file("", b"two")))).unwrap();
     assert_eq!(next().await.unwrap().unwrap(), "two");
     // Half of a long message is sent before the other half is there.
-    let long = framed(&file("", &[7; 1000])).unwrap();
+    let long = framed(&file("", &[7; 1000]).encode_to_vec());
     service.send(Ok(Frame::data(long.slice(..500)))).unwrap();
     let half = next().await.unwrap().unwrap().len();
     service.send(Ok(Frame::data(long.slice(500..)))).unwrap();
@@ -171,8 +172,8 @@ fn what_fails_before_the_first_byte_is_an_error() {
 
 #[test]
 fn a_long_answer_that_fails_breaks_off() {
-    let long = framed(&file("a/b", &[7; 100_000])).unwrap();
-    let twice = framed(&file("a/b", b"x")).unwrap();
+    let long = framed(&file("a/b", &[7; 100_000]).encode_to_vec());
+    let twice = framed(&file("a/b", b"x").encode_to_vec());
     for end in [
         vec![],
         vec![failed(Error::new(Reason::NotReady, "draining"))],

@@ -8,6 +8,7 @@ use http::{Request, request::Parts};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use logicore::{Error, Reason};
+use logicore_harness::unframed;
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Status, body::Body};
@@ -88,15 +89,13 @@ fn messages<M: Message + Default>(sent: Sent) -> Vec<M> {
         .unwrap()
         .unwrap()
         .to_bytes();
-    let mut rest = &body[..];
-    let mut messages = Vec::new();
-    while let [0, a, b, c, d, after @ ..] = rest {
-        let (message, after) = after.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
-        messages.push(M::decode(message).unwrap());
-        rest = after;
-    }
-    assert!(rest.is_empty());
-    messages
+    let frames = unframed(&body).unwrap().into_iter();
+    frames
+        .map(|(flags, message)| {
+            assert_eq!(flags, 0, "uncompressed");
+            M::decode(message).unwrap()
+        })
+        .collect()
 }
 
 /// The error that ends a call whose body is wrong.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use logicore::compression::Encoding;
-use logicore_harness::{Reply, framed, send};
+use logicore_harness::{Reply, framed, send, unframed};
 use serde_json::{Value, json};
 
 use super::*;
@@ -62,19 +62,16 @@ async fn a_unary_call_is_plain_http(layout: Layout) -> anyhow::Result<()> {
 }
 
 /// The envelopes of an answer, and its end.
-fn envelopes(mut body: Bytes) -> anyhow::Result<(Vec<Value>, Value)> {
-    let mut out = Vec::new();
-    while !body.is_empty() {
-        let length = u32::from_be_bytes(body[1..5].try_into()?) as usize;
-        let envelope = body.split_to(5 + length);
-        let json = serde_json::from_slice(&envelope[5..])?;
-        match envelope[0] {
-            0 => out.push(json),
-            2 => return Ok((out, json)),
-            flags => anyhow::bail!("flags {flags}"),
-        }
-    }
-    anyhow::bail!("there is no end")
+fn envelopes(body: &Bytes) -> anyhow::Result<(Vec<Value>, Value)> {
+    let envelopes = unframed(body)?;
+    let Some(((2, end), messages)) = envelopes.split_last() else {
+        anyhow::bail!("there is no end: {envelopes:?}");
+    };
+    let messages = messages.iter().map(|(flags, message)| {
+        anyhow::ensure!(*flags == 0, "flags {flags}");
+        Ok(serde_json::from_slice(message)?)
+    });
+    Ok((messages.collect::<anyhow::Result<_>>()?, serde_json::from_slice(end)?))
 }
 
 #[tokio::test]
@@ -87,13 +84,13 @@ async fn streams_end_with_an_envelope() -> anyhow::Result<()> {
         (BOTH, said(&[r#"{"text": "a"}"#, r#"{"text": "b"}"#]), vec!["a", "b"]),
     ] {
         let answer = post(&behind, path, "application/connect+json", body).await?;
-        let (heard, end) = envelopes(answer.body)?;
+        let (heard, end) = envelopes(&answer.body)?;
         assert_eq!(heard.iter().map(|h| &h["text"]).collect::<Vec<_>>(), texts, "{path}");
         assert_eq!(end.get("error"), None, "{path}: {end}");
         let body = said(&[r#"{"text": "no", "fail": 8}"#]);
         let failed = post(&behind, path, "application/connect+json", body).await?;
         assert_eq!(failed.status, 200);
-        let (_, end) = envelopes(failed.body)?;
+        let (_, end) = envelopes(&failed.body)?;
         assert_eq!(
             end["error"],
             json!({"code": "resource_exhausted", "message": "told to: no"}),
@@ -107,7 +104,7 @@ async fn streams_end_with_an_envelope() -> anyhow::Result<()> {
     // Two messages where one is taken, and none.
     for body in [said(&["{}", "{}"]), Bytes::new()] {
         let answer = post(&behind, DOWN, "application/connect+json", body).await?;
-        assert_eq!(envelopes(answer.body)?.1["error"]["code"], "unimplemented");
+        assert_eq!(envelopes(&answer.body)?.1["error"]["code"], "unimplemented");
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use logicore_harness::{GrpcReply, framed, grpc_web_bytes, send, shapes::pb::Heard};
+use logicore_harness::{GrpcReply, framed, grpc_web_bytes, send, shapes::pb::Heard, unframed};
 use prost::Message as _;
 use tonic::Code;
 
@@ -13,13 +13,9 @@ fn frames(said: &[Say]) -> Bytes {
 }
 
 /// What an answer holds, message by message.
-fn heard(mut body: Bytes) -> anyhow::Result<Vec<String>> {
-    let mut out = Vec::new();
-    while !body.is_empty() {
-        let length = u32::from_be_bytes(body[1..5].try_into()?) as usize;
-        out.push(Heard::decode(body.split_to(5 + length).slice(5..))?.text);
-    }
-    Ok(out)
+fn heard(body: &Bytes) -> anyhow::Result<Vec<String>> {
+    let messages = unframed(body)?.into_iter();
+    messages.map(|(_, message)| Ok(Heard::decode(message)?.text)).collect()
 }
 
 async fn call(behind: &Behind, path: &str, said: &[Say]) -> anyhow::Result<GrpcReply> {
@@ -40,7 +36,7 @@ async fn every_shape_ends_with_a_frame_of_trailers() -> anyhow::Result<()> {
         assert_eq!(answer.code(), Code::Ok, "{path}: {:?}", answer.status);
         assert_eq!(answer.trailers["grpc-status"], "0", "{path}");
         assert_eq!(answer.header("x-echo-bin"), "AP8H", "{path}");
-        assert_eq!(heard(answer.body)?, texts, "{path}");
+        assert_eq!(heard(&answer.body)?, texts, "{path}");
     }
     for path in [UNARY, DOWN, UP, BOTH] {
         let answer = call(&behind, path, &[failing("no")]).await?;
@@ -73,14 +69,12 @@ async fn text_is_base64_both_ways() -> anyhow::Result<()> {
     assert_eq!(answer.header("content-type"), "application/grpc-web-text+proto");
     let groups = answer.body.chunks(4).map(|group| STANDARD.decode(group));
     let bytes = groups.collect::<Result<Vec<_>, _>>()?.concat();
-    let messages = [&b"\0\0\0\0\x03\x0a\x01a"[..], b"\0\0\0\0\x04\x0a\x02bc"].concat();
-    assert!(bytes.starts_with(&messages), "{bytes:?}");
-    let end = &bytes[messages.len()..];
-    assert_eq!(end[0], 0x80);
-    assert!(
-        String::from_utf8_lossy(&end[5..]).contains("grpc-status:0\r\n"),
-        "{end:?}"
-    );
+    let frames = unframed(&bytes.into())?;
+    let [(0, first), (0, second), (0x80, end)] = &frames[..] else {
+        anyhow::bail!("{frames:?}");
+    };
+    assert_eq!((&first[..], &second[..]), (&b"\x0a\x01a"[..], &b"\x0a\x02bc"[..]));
+    assert!(String::from_utf8_lossy(end).contains("grpc-status:0\r\n"), "{end:?}");
     let wrong = send(behind.address(), "POST", BOTH, &headers, "AAAA AAAA").await?;
     assert_eq!(wrong.header("grpc-status"), "3");
     Ok(())
