@@ -16,6 +16,7 @@
 //! | `encode`, `stream`, `raw` | answers: one message, several, and `google.api.HttpBody` |
 //! | `direct` | protobuf's bytes straight into JSON; what is rare it leaves to `write` |
 //! | `write` | messages into JSON, whatever they are |
+//! | `zero` | messages into protobuf's bytes, where one of them holds -0.0 |
 //! | `shape`, `wire`, `frames` | what `intake` and `direct` know of messages beforehand, protobuf's encoding, gRPC's frames |
 //! | `error` | `google.rpc.Status` as JSON |
 //! | `codec` | JSON for the protocols beside REST |
@@ -52,6 +53,7 @@ mod value;
 mod wellknown;
 mod wire;
 mod write;
+mod zero;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -8,21 +8,24 @@ use super::{
     frames::malformed,
     json,
     message::{self, At},
-    write,
+    write, zero,
 };
 
-/// The message that a JSON text means, as strict as REST is.
+/// The bytes of the message that a JSON text means, as strict as REST is.
 ///
 /// # Errors
 /// `MISSING_BODY`, `MALFORMED_JSON`, `UNKNOWN_FIELD` or `INVALID_FIELD`.
-pub(crate) fn from_json(descriptor: &MessageDescriptor, text: &[u8]) -> Result<DynamicMessage, Error> {
+pub(crate) fn from_json(descriptor: &MessageDescriptor, text: &[u8]) -> Result<Bytes, Error> {
     if text.is_empty() {
         return Err(Error::new(
             Reason::MissingBody,
             "send `{}` where there is nothing to say",
         ));
     }
-    message::message(descriptor, &json::parse(text)?, &At::Body)
+    let message = message::message(descriptor, &json::parse(text)?, &At::Body)?;
+    let mut out = Vec::new();
+    zero::encode(&message, &mut out);
+    Ok(out.into())
 }
 
 /// Writes the message of an answer.

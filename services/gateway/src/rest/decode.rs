@@ -38,7 +38,7 @@ pub async fn decode(route: &Match, parts: Parts, body: Body, limit: usize) -> Re
 pub(super) fn message(route: &Match, query: &str, body: &[u8]) -> Result<Bytes, Error> {
     match intake::framed(route, query, body) {
         Some(message) => Ok(message),
-        None => framed(&bind(route, query, body)?),
+        None => bind(route, query, body).map(|message| framed(&message)),
     }
 }
 

@@ -1,24 +1,27 @@
 //! Messages of a gRPC body: five bytes of prefix, then the message, then trailers with the status.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use logicore::{
     Error, Reason,
     framing::{COMPRESSED, PREFIX, Prefix},
 };
+use prost_reflect::DynamicMessage;
 use tonic::{Code, Status, body::Body};
+
+use super::zero;
 
 /// What is reserved at once for a message that comes in pieces: its announced length is not believed before it is there.
 const RESERVED: usize = 64 << 10;
 
 /// One message as a body, uncompressed.
-pub(super) fn framed(message: &impl prost::Message) -> Result<Bytes, Error> {
-    let length = message.encoded_len();
-    let mut buffer = BytesMut::with_capacity(PREFIX + length);
-    buffer.put_slice(&prefix(length));
-    message.encode(&mut buffer).map_err(Error::internal)?;
-    Ok(buffer.freeze())
+pub(super) fn framed(message: &DynamicMessage) -> Bytes {
+    let mut out = vec![0; PREFIX];
+    zero::encode(message, &mut out);
+    let before = prefix(out.len() - PREFIX);
+    out[..PREFIX].copy_from_slice(&before);
+    out.into()
 }
 
 /// What stands before an uncompressed message of this length.

@@ -9,7 +9,6 @@ mod scalar;
 use bytes::Bytes;
 use logicore::framing::PREFIX;
 use place::{Body, nested};
-use prost::Message;
 use serde::de::DeserializeSeed;
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     decode::bind_bodiless,
     frames::prefix,
     shape::{Item, Shape, Shapes},
+    zero,
 };
 
 /// How a binding's bodies are read.
@@ -79,7 +79,7 @@ pub(super) fn framed(route: &Match, query: &str, body: &[u8]) -> Option<Bytes> {
     let mut out = Vec::with_capacity(PREFIX + body.len());
     out.resize(PREFIX, 0);
     if !query.is_empty() || !binding.variables.is_empty() {
-        bind_bodiless(route, query).ok()?.encode(&mut out).ok()?;
+        zero::encode(&bind_bodiless(route, query).ok()?, &mut out);
     }
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut read = |out: &mut Vec<u8>| {

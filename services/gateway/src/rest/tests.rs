@@ -26,6 +26,7 @@ mod streams;
 mod table;
 mod transport;
 mod uploads;
+mod zero;
 
 use std::{path::Path, sync::OnceLock};
 

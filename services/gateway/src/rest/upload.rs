@@ -7,10 +7,7 @@ use http::{HeaderMap, Request, header, request::Parts};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use logicore::{Error, Reason, framing::PREFIX};
-use prost::{
-    Message,
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
-};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use tokio::sync::oneshot;
 use tonic::{Status, body::Body};
 
@@ -21,6 +18,7 @@ use super::{
     frames::prefix,
     inflate,
     lines::Lines,
+    zero,
 };
 
 /// Fields of `google.api.HttpBody`.
@@ -197,7 +195,8 @@ struct Raw {
 
 impl Raw {
     fn new(route: &Match, query: &str, headers: &HeaderMap) -> Result<Self, Error> {
-        let bound = bind_bodiless(route, query)?.encode_to_vec();
+        let mut bound = Vec::new();
+        zero::encode(&bind_bodiless(route, query)?, &mut bound);
         let field = match &route.binding.body {
             BodyRule::Field(field) => Some(field.number()),
             _ => None,

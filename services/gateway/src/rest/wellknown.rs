@@ -3,7 +3,6 @@
 //! Built field by field and tried as it is done: a pool that came from elsewhere may hold types of these names and of any
 //! shape.
 
-use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
 use prost_types::{Duration, Timestamp};
 use serde_json::{Map, Value as Json};
@@ -13,6 +12,7 @@ use logicore::Error;
 use super::{
     message::{self, At},
     value::{self, clip, expected, text},
+    zero,
 };
 
 /// Levels of nested messages that decoders of protobuf take (prost, C++ and Java alike).
@@ -164,8 +164,10 @@ fn any(descriptor: &MessageDescriptor, json: &Json, at: &At<'_>) -> Result<Dynam
             message::message(&payload, value.ok_or_else(|| here.wrong("is missing"))?, &here)?
         }
     };
-    let filled = set(&mut out, 1, Value::String(url.to_owned()))
-        .and_then(|()| set(&mut out, 2, Value::Bytes(payload.encode_to_vec().into())));
+    let mut bytes = Vec::new();
+    zero::encode(&payload, &mut bytes);
+    let filled =
+        set(&mut out, 1, Value::String(url.to_owned())).and_then(|()| set(&mut out, 2, Value::Bytes(bytes.into())));
     filled.map_err(|problem| at.wrong(problem))?;
     Ok(out)
 }

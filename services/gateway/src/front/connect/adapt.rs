@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::{Request, header, request::Parts};
 use http_body_util::Full;
 use logicore::Error;
-use prost::Message as _;
 use tonic::body::Body;
 
 use super::{
@@ -52,6 +51,6 @@ pub(crate) async fn adapt(
 pub(super) fn message(call: &Call, data: Bytes) -> Result<Bytes, Error> {
     match call.form.codec {
         Codec::Proto => Ok(data),
-        Codec::Json => Ok(from_json(&call.method.input(), &data)?.encode_to_vec().into()),
+        Codec::Json => from_json(&call.method.input(), &data),
     }
 }
