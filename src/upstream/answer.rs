@@ -21,6 +21,7 @@ use super::{
     failure::{RETRY_AFTER, broken},
     idle::Activity,
     judge::Judge,
+    plan::out_of_time,
     wire::Wire,
 };
 use crate::error::{Error, Reason};
@@ -90,6 +91,11 @@ impl Answer {
     fn ended(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
         if self.one.as_ref().is_some_and(|one| !one.met()) && code_of(&trailers) == Some(Code::Ok) {
             return self.fail(message_count(self.service));
+        }
+        if let (Some((Limit::Deadline, timer)), Some(code)) = (&self.timer, code_of(&trailers))
+            && out_of_time(code, timer.deadline())
+        {
+            return self.fail(deadline_exceeded(self.service));
         }
         self.done = true;
         if let Some(judge) = self.judge.take() {

@@ -5,13 +5,13 @@ use tonic::{Code, Status, body::Body};
 
 use super::{
     Shared, Trust,
-    answer::{Answer, Limit, Pushback, code_of},
+    answer::{Answer, Limit, Pushback, code_of, deadline_exceeded},
     breaker::Outcome,
     count::{Count, message_count},
     endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
-    plan::Plan,
+    plan::{Plan, out_of_time},
     pool::no_endpoint,
     replay::Replay,
     wire::Wire,
@@ -144,6 +144,9 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Ju
             });
         }
         judge.status(code);
+        if plan.deadline.is_some_and(|deadline| out_of_time(code, deadline)) {
+            return Err(Failure::refused(deadline_exceeded(shared.name)));
+        }
         let status = Some((code, Pushback::of(&head.headers)));
         if code == Code::Ok && plan.one_answer {
             let response = Status::from(message_count(shared.name)).into_http();

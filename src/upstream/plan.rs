@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use tokio::time::Instant;
+use tonic::Code;
 
 use super::idle::Activity;
 use crate::{layer::deadline, policy::Method};
@@ -12,6 +13,15 @@ use crate::{layer::deadline, policy::Method};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Attempts that the deadline is shared out to.
 const SHARES: u32 = 3;
+
+/// What an upstream's clock may be ahead of ours, which rounds and which others keep waiting.
+const CLOCKS: Duration = Duration::from_millis(20);
+
+/// Whether a call ended because its time was over, by the upstream's clock. Servers of tonic say CANCELLED then; the caller, who is
+/// still there, has cancelled nothing.
+pub(super) fn out_of_time(code: Code, deadline: Instant) -> bool {
+    code == Code::Cancelled && deadline <= Instant::now() + CLOCKS
+}
 
 /// The plan of one call.
 #[derive(Debug)]

@@ -269,3 +269,27 @@ async fn a_stream_lives_while_its_caller_speaks() {
     let answer = send(&upstream, request(STREAM).map(|_| body)).await;
     assert_eq!(answer.code(), Code::Ok);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_whose_clock_ends_the_call_first_has_not_cancelled_it() {
+    for (waits, expected) in [(299, Code::DeadlineExceeded), (200, Code::Cancelled)] {
+        let wait = move || tokio::time::sleep(Duration::from_millis(waits));
+        let alone = in_memory(move |_| async move {
+            wait().await;
+            answered(Code::Cancelled)
+        });
+        let behind_data = in_memory(move |_| async move {
+            let message = tokio_stream::once(Frame::data(Bytes::from_static(MESSAGE)));
+            let end = async move {
+                wait().await;
+                Frame::trailers(body::trailers(&Status::cancelled("Timeout expired")))
+            };
+            streamed(message.chain(futures_util::stream::once(end)))
+        });
+        for address in [alone, behind_data] {
+            let upstream = to(vec![address], &resilience());
+            let answer = send(&upstream, with_header(request(LOGIN), deadline::HEADER, "300m")).await;
+            assert_eq!(answer.code(), expected, "after {waits} ms");
+        }
+    }
+}
