@@ -7,6 +7,7 @@
 //! | [`error`] | the one table of errors: reason, gRPC code, HTTP status |
 //! | [`settings`] | the one place that reads settings |
 //! | [`framing`], [`compression`] | messages of gRPC on the wire: where they begin, what they hold when inflated |
+//! | `join` | small pieces of bodies, joined |
 //! | [`token`], [`access`], [`feed`] | who calls, what they may do, and how that knowledge arrives |
 //! | [`layer`] | the middlewares of a request's way in |
 //! | [`upstream`] | a request's way out: retry, breaker, balance, connection |
@@ -27,6 +28,7 @@ pub mod feed;
 pub mod framing;
 pub mod health;
 pub mod ids;
+mod join;
 pub mod layer;
 pub mod mesh;
 mod pem;

@@ -29,7 +29,7 @@ use super::{
     frames::Frames,
     traffic::{Answer, Traffic, Unwelcome},
 };
-use crate::{settings::Limits, telemetry::Metrics};
+use crate::{join::Joined, settings::Limits, telemetry::Metrics};
 
 /// What a message of the usual 4 MiB needs to flow without a pause for every window update.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -300,7 +300,7 @@ impl hyper::service::Service<Request<Incoming>> for Entry {
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.traffic.requests.fetch_add(1, Relaxed);
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Body::new(Joined::new(body)));
         if let Some(peer) = self.peer {
             request.extensions_mut().insert(PeerAddr(peer));
         }

@@ -24,12 +24,15 @@ use super::{
     plan::out_of_time,
     wire::Wire,
 };
-use crate::error::{Error, Reason};
+use crate::{
+    error::{Error, Reason},
+    join::Joined,
+};
 
 /// A response body under watch.
 pub(super) struct Answer {
     service: &'static str,
-    inner: Wire,
+    inner: Joined<Wire>,
     /// Read ahead to learn whether the call may be repeated.
     held: Option<Frame<Bytes>>,
     judge: Option<Judge>,
@@ -61,7 +64,7 @@ impl Answer {
     ) -> Self {
         Self {
             service,
-            inner,
+            inner: Joined::new(inner),
             held: None,
             judge,
             one,

@@ -11,11 +11,16 @@ use http_body::{Body as HttpBody, Frame};
 
 use super::connection::Stream;
 
+/// Bytes that are taken before the peer is told that there is room for as many: a small part of a stream's window.
+const ACKNOWLEDGED: usize = 32 << 10;
+
 /// A response's body.
 #[derive(Debug)]
 pub(super) struct Wire {
     inner: RecvStream,
     stream: Option<Stream>,
+    /// Bytes that were taken since the peer was told.
+    taken: usize,
     /// All data has come; trailers may follow.
     data_over: bool,
     whole: bool,
@@ -26,6 +31,7 @@ impl Wire {
         Self {
             inner,
             stream,
+            taken: 0,
             data_over: false,
             whole: false,
         }
@@ -36,8 +42,14 @@ impl Wire {
             return Poll::Ready(None);
         };
         let data = data?;
-        // Taken: there is room for as much again. Fails for a stream that is over, which the next read tells.
-        let _ = self.inner.flow_control().release_capacity(data.len());
+        self.taken += data.len();
+        if self.taken >= ACKNOWLEDGED {
+            // Fails for a stream that is over, which the next read tells.
+            let _ = self
+                .inner
+                .flow_control()
+                .release_capacity(std::mem::take(&mut self.taken));
+        }
         Poll::Ready(Some(Ok(data)))
     }
 
