@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use http::HeaderValue;
 
 use crate::{
     error::{Error, Reason},
@@ -34,6 +35,31 @@ pub struct Principal {
     pub epoch: Arc<str>,
     /// `rev`: auth's revision when the token was issued.
     pub revision: u64,
+}
+
+/// A principal as metadata tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Id of the account.
+    pub subject: HeaderValue,
+    /// Its tenant.
+    pub tenant: HeaderValue,
+    /// Its roles, comma-separated.
+    pub roles: HeaderValue,
+}
+
+impl Told {
+    /// What is told of a principal.
+    #[must_use]
+    pub fn of(principal: &Principal) -> Self {
+        let value = |text: String| HeaderValue::try_from(text).expect("ids and names are header text");
+        let roles = principal.roles.iter().map(RoleName::as_str).collect::<Vec<_>>();
+        Self {
+            subject: value(principal.subject.to_string()),
+            tenant: value(principal.tenant.to_string()),
+            roles: value(roles.join(",")),
+        }
+    }
 }
 
 /// Facts of a request that a proven first hop passes on, or that the first hop itself found. In the request's extensions.

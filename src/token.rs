@@ -9,6 +9,7 @@ mod jose;
 mod key;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::sync::Arc;
 
@@ -23,9 +24,10 @@ use crate::{
     settings::{Algorithm, Settings},
 };
 
-use cache::{Cache, Verified};
+use cache::Cache;
 pub use claims::{Claims, Rev};
 pub use key::{InvalidKey, VerifyingKey};
+pub use verified::Verified;
 
 /// `typ` of access tokens (RFC 9068).
 pub const TYP: &str = "at+jwt";
@@ -76,6 +78,14 @@ impl Verifier {
     /// `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_REVOKED`, `AUTH_TOKEN_STALE`, `TENANT_SUSPENDED`; `NOT_READY`
     /// before the first snapshot of auth.
     pub fn verify(&self, token: &str) -> Result<Arc<Principal>, Error> {
+        self.verified(token).map(|verified| verified.principal.clone())
+    }
+
+    /// Judges a compact JWT as [`Verifier::verify`] does, and gives what is known of it, which is the same for the token's next use.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn verified(&self, token: &str) -> Result<Arc<Verified>, Error> {
         let verified = self.proven(token)?;
         if !self.in_time(&verified) {
             return Err(expired());
@@ -84,7 +94,7 @@ impl Verifier {
             return Err(invalid("used before its time"));
         }
         self.access.standing(&verified.principal)?;
-        Ok(verified.principal.clone())
+        Ok(verified)
     }
 
     /// Judges a compact JWT as [`Verifier::verify`] does, but takes one whose time is over. Revocations are forgotten when the

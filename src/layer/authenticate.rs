@@ -1,4 +1,5 @@
-//! Who calls: the bearer token in `authorization` (RFC 6750) to `Arc<Principal>` in the extensions.
+//! Who calls: the bearer token in `authorization` (RFC 6750) to `Arc<Principal>` in the extensions, and to [`Identified`] where
+//! [`identify`] found it.
 //!
 //! A public method ignores a token that does not hold: whoever signs in again often still sends the old one.
 
@@ -18,7 +19,7 @@ use crate::{
     access::Principal,
     error::{Error, Kind, Reason},
     policy::{Access, Method},
-    token::Verifier,
+    token::{Verified, Verifier},
 };
 
 /// Judges the token of every request that has one.
@@ -42,18 +43,34 @@ pub struct Authenticate(Arc<Verifier>);
 #[derive(Clone, Debug)]
 pub struct Identify(Arc<Verifier>);
 
-/// The principal in the extensions was put there by [`Identify`].
-#[derive(Clone, Copy, Debug)]
-struct Identified;
+/// The token that [`identify`] found good; in the extensions beside its principal.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    verified: Arc<Verified>,
+    /// [`Authenticate`] relied on it, which it does once.
+    taken_over: bool,
+}
+
+impl Identified {
+    /// The token.
+    #[must_use]
+    pub fn verified(&self) -> &Verified {
+        &self.verified
+    }
+}
 
 impl Gate for Identify {
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
         request.extensions_mut().remove::<Arc<Principal>>();
-        let principal = route::method(request.extensions())
+        request.extensions_mut().remove::<Identified>();
+        let verified = route::method(request.extensions())
             .and_then(|method| authenticate(&self.0, method, request.headers()).ok().flatten());
-        if let Some(principal) = principal {
-            request.extensions_mut().insert(principal);
-            request.extensions_mut().insert(Identified);
+        if let Some(verified) = verified {
+            request.extensions_mut().insert(Arc::clone(verified.principal()));
+            request.extensions_mut().insert(Identified {
+                verified,
+                taken_over: false,
+            });
         }
         Ok(())
     }
@@ -61,35 +78,34 @@ impl Gate for Identify {
 
 impl Gate for Authenticate {
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
-        if request.extensions_mut().remove::<Identified>().is_some() {
+        if let Some(found) = request.extensions_mut().get_mut::<Identified>()
+            && !std::mem::replace(&mut found.taken_over, true)
+        {
             return Ok(());
         }
         // Whatever put one here before, it was not a token.
         request.extensions_mut().remove::<Arc<Principal>>();
+        request.extensions_mut().remove::<Identified>();
         let Some(method) = route::method(request.extensions()) else {
             return Ok(());
         };
-        if let Some(principal) = authenticate(&self.0, method, request.headers())? {
-            request.extensions_mut().insert(principal);
+        if let Some(verified) = authenticate(&self.0, method, request.headers())? {
+            request.extensions_mut().insert(Arc::clone(verified.principal()));
         }
         Ok(())
     }
 }
 
-/// The principal that the headers prove. None where there is no token, where a public method got a bad one, and for internal
+/// The token that the headers hold, where it is good. None where there is no token, where a public method got a bad one, and for internal
 /// methods, whose callers are peers.
 ///
 /// # Errors
-/// What [`Verifier::verify`] says, and `AUTH_TOKEN_INVALID` for anything but one `Bearer` token.
-pub fn authenticate(
-    verifier: &Verifier,
-    method: &Method,
-    headers: &HeaderMap,
-) -> Result<Option<Arc<Principal>>, Error> {
+/// What [`Verifier::verified`] says, and `AUTH_TOKEN_INVALID` for anything but one `Bearer` token.
+pub fn authenticate(verifier: &Verifier, method: &Method, headers: &HeaderMap) -> Result<Option<Arc<Verified>>, Error> {
     match method.access {
         Access::Internal(_) | Access::Denied => Ok(None),
-        Access::Public => Ok(bearer(headers).ok().flatten().and_then(|t| verifier.verify(t).ok())),
-        _ => bearer(headers)?.map(|token| verifier.verify(token)).transpose(),
+        Access::Public => Ok(bearer(headers).ok().flatten().and_then(|t| verifier.verified(t).ok())),
+        _ => bearer(headers)?.map(|token| verifier.verified(token)).transpose(),
     }
 }
 

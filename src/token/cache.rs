@@ -9,25 +9,15 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest as sha};
-use chrono::{DateTime, Utc};
 
-use super::key::VerifyingKey;
-use crate::access::Principal;
+use super::verified::Verified;
 
 /// A power of two, well above the number of cores.
 const SHARDS: usize = 32;
 
-/// Entries of one generation of one shard: 16 384 in all at most, about 10 MB.
+/// Entries of one generation of one shard: 16 384 in all at most, about 10 MB, and half of that again where services of others are told of
+/// each.
 const GENERATION: usize = 256;
-
-/// A token that was proven: what it says and which key said so.
-#[derive(Debug)]
-pub(super) struct Verified {
-    pub(super) principal: Arc<Principal>,
-    /// The later of `nbf` and `iat`.
-    pub(super) not_before: DateTime<Utc>,
-    pub(super) key: Arc<VerifyingKey>,
-}
 
 /// SHA-256 of a token.
 pub(super) type Digest = [u8; 32];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{cache::Verified, key::VerifyingKey};
+use super::{key::VerifyingKey, verified::Verified};
 use crate::{
     access::Principal,
     ids::{RoleName, SessionId, TenantId, TokenId, UserId},
@@ -65,23 +65,21 @@ impl Claims {
         if self.exp <= self.iat || self.exp <= self.nbf {
             return Err("its times contradict each other");
         }
-        Ok(Verified {
-            not_before: time(self.nbf)?.max(time(self.iat)?),
-            principal: Arc::new(Principal {
-                subject: self.sub,
-                tenant: self.tid,
-                session: self.sid,
-                token: self.jti,
-                client: self.client_id,
-                roles: self.roles,
-                issued_at: time(self.iat)?,
-                authenticated_at: time(self.auth_time)?,
-                expires_at: time(self.exp)?,
-                epoch: self.rev.e.into(),
-                revision: self.rev.n,
-            }),
-            key,
-        })
+        let not_before = time(self.nbf)?.max(time(self.iat)?);
+        let principal = Principal {
+            subject: self.sub,
+            tenant: self.tid,
+            session: self.sid,
+            token: self.jti,
+            client: self.client_id,
+            roles: self.roles,
+            issued_at: time(self.iat)?,
+            authenticated_at: time(self.auth_time)?,
+            expires_at: time(self.exp)?,
+            epoch: self.rev.e.into(),
+            revision: self.rev.n,
+        };
+        Ok(Verified::new(principal, not_before, key))
     }
 }
 

@@ -225,6 +225,11 @@ fn what_a_look_found_is_taken_over_once() {
     layer(&world.verifier).0.admit(&mut request).unwrap();
     let principal = request.extensions().get::<Arc<Principal>>().unwrap();
     assert_eq!(principal.subject, claims.sub);
+    let found = request.extensions().get::<Identified>().unwrap();
+    assert!(
+        Arc::ptr_eq(found.verified().principal(), principal),
+        "for whoever tells of it"
+    );
     assert_eq!(
         world.admitted(request),
         Ok(None),
@@ -237,6 +242,24 @@ fn what_a_look_did_not_take_is_still_refused() {
     let world = World::new();
     let request = world.identified(AUTHENTICATED, &["Bearer a.b.c"]);
     assert_eq!(world.admitted(request), Err(Reason::AuthTokenInvalid));
+}
+
+#[test]
+fn a_second_look_and_a_second_judgement_leave_nothing_of_the_first() {
+    let world = World::new();
+    let look = |request: &mut Request<Body>| identify(&world.verifier).0.admit(request).unwrap();
+    let mut request = world.identified(AUTHENTICATED, &[&world.bearer(&world.claims())]);
+    request.headers_mut().remove(header::AUTHORIZATION);
+    let mut looked_again = world.identified(AUTHENTICATED, &[&world.bearer(&world.claims())]);
+    looked_again.headers_mut().remove(header::AUTHORIZATION);
+    look(&mut looked_again);
+    for _ in 0..2 {
+        layer(&world.verifier).0.admit(&mut request).unwrap();
+    }
+    for request in [request, looked_again] {
+        assert!(request.extensions().get::<Arc<Principal>>().is_none());
+        assert!(request.extensions().get::<Identified>().is_none());
+    }
 }
 
 #[test]
