@@ -105,14 +105,6 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
             let metadata: std::collections::BTreeMap<_, _> = info.metadata.into_iter().collect();
             json!({"reason": info.reason, "domain": info.domain, "metadata": metadata})
         }
-        "google.rpc.BadRequest" => {
-            let bad = pb::BadRequest::decode(bytes).ok()?;
-            let violations = each(
-                &bad.field_violations,
-                |v| json!({"field": v.field, "description": v.description}),
-            );
-            json!({"fieldViolations": violations})
-        }
         "google.rpc.RetryInfo" => {
             let delay = pb::RetryInfo::decode(bytes).ok()?.retry_delay.unwrap_or_default();
             json!({"retryDelay": delay.to_string()})
@@ -127,6 +119,29 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
                 "resourceType": info.resource_type, "resourceName": info.resource_name,
                 "owner": info.owner, "description": info.description,
             })
+        }
+        "google.rpc.Help" => {
+            let help = pb::Help::decode(bytes).ok()?;
+            json!({"links": each(&help.links, |l| json!({"description": l.description, "url": l.url}))})
+        }
+        "google.rpc.LocalizedMessage" => {
+            let message = pb::LocalizedMessage::decode(bytes).ok()?;
+            json!({"locale": message.locale, "message": message.message})
+        }
+        _ => return violations(name, bytes),
+    })
+}
+
+/// The same for those that list what is wrong.
+fn violations(name: &str, bytes: &[u8]) -> Option<Value> {
+    Some(match name {
+        "google.rpc.BadRequest" => {
+            let bad = pb::BadRequest::decode(bytes).ok()?;
+            let violations = each(
+                &bad.field_violations,
+                |v| json!({"field": v.field, "description": v.description}),
+            );
+            json!({"fieldViolations": violations})
         }
         "google.rpc.QuotaFailure" => {
             let failure = pb::QuotaFailure::decode(bytes).ok()?;
@@ -143,14 +158,6 @@ pub(crate) fn known(name: &str, bytes: &[u8]) -> Option<Value> {
                 |v| json!({"type": v.r#type, "subject": v.subject, "description": v.description}),
             );
             json!({"violations": violations})
-        }
-        "google.rpc.Help" => {
-            let help = pb::Help::decode(bytes).ok()?;
-            json!({"links": each(&help.links, |l| json!({"description": l.description, "url": l.url}))})
-        }
-        "google.rpc.LocalizedMessage" => {
-            let message = pb::LocalizedMessage::decode(bytes).ok()?;
-            json!({"locale": message.locale, "message": message.message})
         }
         _ => return None,
     })
