@@ -3,13 +3,19 @@
 //! [`Producer`] is the side of auth and admin, [`AccessView`] the side of everybody, [`resource`] spells what travels. A
 //! producer keeps no queue for a watcher: each watcher's stream reads the one bounded history at its own pace and gets a
 //! snapshot when it has fallen behind it, so publishing never waits for anyone.
+//!
+//! There may be a million revocations. Both sides hold each once, readers and writers share it, and a snapshot travels and is
+//! saved in parts.
 
+mod by_id;
 mod disk;
 mod history;
+mod keeper;
 mod marks;
 mod producer;
 mod replica;
 pub mod resource;
+mod resources;
 mod roles;
 mod stream;
 #[cfg(test)]

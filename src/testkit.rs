@@ -121,7 +121,7 @@ pub fn feed(access: &AccessView, auth: Vec<pb::Resource>, admin: Vec<pb::Resourc
         let update = pb::Update {
             revision: Some(revision),
             upserts,
-            removed: Vec::new(),
+            ..pb::Update::default()
         };
         access.snapshot(source, update);
         access.heard(source, Duration::ZERO);

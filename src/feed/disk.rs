@@ -5,26 +5,27 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{self, SHA256, SHA256_OUTPUT_LEN, digest};
 use prost::Message;
 
+use super::resources::{PART, Snapshot};
 use crate::api::mesh as pb;
 
-/// First bytes of a file; the last one is the format's version.
+/// First bytes of a file; behind them the format's version, the digest of all that follows it, and the time.
 const MAGIC: &[u8; 8] = b"LCaccess";
-const VERSION: u8 = 1;
-const HEAD: usize = MAGIC.len() + 1 + 8 + 32;
+/// 2: the snapshot in parts, each behind its length. 1 had it in one piece.
+const VERSION: u8 = 2;
 
 /// A snapshot as it was when its producer was last heard.
 #[derive(Debug, PartialEq)]
 pub(super) struct Saved {
     /// When that was, in milliseconds since 1970.
     pub(super) heard: i64,
-    pub(super) update: pb::Update,
+    pub(super) snapshot: Snapshot,
 }
 
 /// Where the snapshot of a producer is kept for a role.
@@ -34,16 +35,9 @@ pub(super) fn path(dir: &Path, role: &str, producer: &str) -> PathBuf {
 
 /// Replaces the file: written beside it, synced, renamed.
 pub(super) fn save(path: &Path, saved: &Saved) -> io::Result<()> {
-    let message = saved.update.encode_to_vec();
-    let mut body = saved.heard.to_be_bytes().to_vec();
-    body.extend_from_slice(&message);
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut file = owner_only().write(true).create(true).truncate(true).open(&beside)?;
-    let written = file
-        .write_all(MAGIC)
-        .and_then(|()| file.write_all(&[VERSION]))
-        .and_then(|()| file.write_all(digest(&SHA256, &body).as_ref()))
-        .and_then(|()| file.write_all(&body))
+    let written = write(&mut file, saved)
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
@@ -53,21 +47,47 @@ pub(super) fn save(path: &Path, saved: &Saved) -> io::Result<()> {
     written
 }
 
+/// Holds no more than a part in memory.
+fn write(file: &mut fs::File, saved: &Saved) -> io::Result<()> {
+    let mut sum = digest::Context::new(&SHA256);
+    let mut piece = MAGIC.to_vec();
+    piece.push(VERSION);
+    let place = piece.len();
+    // Known at the end.
+    piece.resize(place + SHA256_OUTPUT_LEN, 0);
+    file.write_all(&piece)?;
+    piece.clear();
+    piece.extend_from_slice(&saved.heard.to_be_bytes());
+    for part in saved.snapshot.parts(PART) {
+        part.encode_length_delimited(&mut piece)?;
+        sum.update(&piece);
+        file.write_all(&piece)?;
+        piece.clear();
+    }
+    file.seek(SeekFrom::Start(place as u64))?;
+    file.write_all(sum.finish().as_ref())
+}
+
 /// Reads the file; `None` where it is not there, damaged, or of another version.
 pub(super) fn load(path: &Path) -> Option<Saved> {
     let bytes = fs::read(path).ok()?;
     let body = bytes.strip_prefix(MAGIC)?.strip_prefix(&[VERSION])?;
-    if bytes.len() < HEAD {
-        return None;
-    }
-    let (sum, body) = body.split_at(32);
+    let (sum, body) = body.split_at_checked(SHA256_OUTPUT_LEN)?;
     if digest(&SHA256, body).as_ref() != sum {
         return None;
     }
-    let (heard, message) = body.split_at(8);
-    Some(Saved {
-        heard: i64::from_be_bytes(heard.try_into().ok()?),
-        update: pb::Update::decode(message).ok()?,
+    let (heard, mut parts) = body.split_first_chunk()?;
+    let mut snapshot = Snapshot::default();
+    let mut more = true;
+    while more {
+        let part = pb::Update::decode_length_delimited(&mut parts).ok()?;
+        more = part.more;
+        snapshot.revision = part.revision;
+        snapshot.resources.extend(part.upserts);
+    }
+    parts.is_empty().then_some(Saved {
+        heard: i64::from_be_bytes(*heard),
+        snapshot,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::resources::{Resources, Snapshot};
 use crate::api::mesh as pb;
 
 /// Resources and removals kept in the log. A watcher that has missed more gets a snapshot, which costs no more than that.
@@ -30,7 +31,7 @@ pub(super) enum Next {
     /// It continues from what it has.
     Delta(pb::Update),
     /// It starts over.
-    Snapshot(pb::Update),
+    Snapshot(Snapshot),
 }
 
 /// A producer's state.
@@ -38,17 +39,19 @@ pub(super) enum Next {
 pub(super) struct History {
     epoch: String,
     head: u64,
-    resources: BTreeMap<String, pb::Resource>,
+    resources: Resources,
     log: VecDeque<Entry>,
     weight: usize,
 }
 
 impl History {
     pub(super) fn new(epoch: String, head: u64, resources: Vec<pb::Resource>) -> Self {
+        let mut held = Resources::default();
+        held.extend(resources);
         Self {
             epoch,
             head,
-            resources: resources.into_iter().map(|r| (r.key.clone(), r)).collect(),
+            resources: held,
             log: VecDeque::new(),
             weight: 0,
         }
@@ -62,9 +65,7 @@ impl History {
         for key in &removed {
             self.resources.remove(key);
         }
-        for resource in &upserts {
-            self.resources.insert(resource.key.clone(), resource.clone());
-        }
+        self.resources.extend(upserts.iter().cloned());
         let entry = Entry {
             after,
             upserts,
@@ -103,11 +104,10 @@ impl History {
         }
     }
 
-    fn snapshot(&self) -> pb::Update {
-        pb::Update {
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
             revision: Some(self.head()),
-            upserts: self.resources.values().cloned().collect(),
-            removed: Vec::new(),
+            resources: self.resources.clone(),
         }
     }
 
@@ -132,7 +132,7 @@ impl History {
     }
 
     #[cfg(test)]
-    pub(super) fn resources(&self) -> &BTreeMap<String, pb::Resource> {
+    pub(super) fn resources(&self) -> &Resources {
         &self.resources
     }
 }

@@ -1,48 +1,67 @@
 //! Revocations, made quick to look up: persistent maps, so that a reader's version stays whole while a delta makes the next
-//! one by copying a path of a few nodes.
+//! one by copying a path of a few nodes. Those by id are the very ones that the replica holds.
 
-use std::{str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use rpds::HashTrieMapSync;
-use uuid::Uuid;
 
+use super::{
+    by_id::{ById, Id, Mark, Of},
+    resources::{Change, Resources},
+};
 use crate::{
     access::Principal,
-    api::mesh::{self as pb, RevocationTarget as Target},
+    api::mesh::{self as pb, RevocationTarget as Target, resource::Kind},
     error::{Error, Reason},
 };
-
-/// The two marks of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Mark {
-    revoked: u64,
-    stale: u64,
-}
 
 /// Every mark in force.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks {
-    tokens: HashTrieMapSync<Uuid, Mark>,
-    sessions: HashTrieMapSync<Uuid, Mark>,
-    users: HashTrieMapSync<Uuid, Mark>,
+    ids: ById,
     tenants: HashTrieMapSync<Arc<str>, Mark>,
     all: Option<Mark>,
 }
 
 impl Marks {
-    /// Puts the marks of a target, or takes them away.
-    pub(super) fn set(&mut self, marks: &pb::Revocation, present: bool) {
+    /// The marks among what is held.
+    pub(super) fn of(resources: &Resources) -> Self {
+        let mut marks = Self {
+            ids: resources.ids().clone(),
+            ..Self::default()
+        };
+        resources.whole().for_each(|resource| marks.set(resource, true));
+        marks
+    }
+
+    /// Follows what is held through these changes.
+    pub(super) fn follow(&mut self, resources: &Resources, changes: &[Change]) {
+        self.ids = resources.ids().clone();
+        for change in changes {
+            change.old.iter().for_each(|old| self.set(old, false));
+            change.new.iter().for_each(|new| self.set(new, true));
+        }
+    }
+
+    /// Puts the marks of a resource, if it has any, or takes them away.
+    fn set(&mut self, resource: &pb::Resource, present: bool) {
+        let Some(Kind::Revocation(marks)) = &resource.kind else {
+            return;
+        };
         let mark = present.then_some(Mark {
             revoked: marks.revoked,
             stale: marks.stale,
         });
-        match marks.target() {
-            Target::Token => set_id(&mut self.tokens, &marks.id, mark),
-            Target::Session => set_id(&mut self.sessions, &marks.id, mark),
-            Target::User => set_id(&mut self.users, &marks.id, mark),
-            Target::Tenant => set(&mut self.tenants, marks.id.as_str().into(), mark),
-            Target::All => self.all = mark,
-            Target::Unspecified => tracing::error!(id = marks.id, "a revocation of nothing"),
+        match (marks.target(), mark) {
+            (Target::Tenant, Some(mark)) => self.tenants.insert_mut(marks.id.as_str().into(), mark),
+            (Target::Tenant, None) => {
+                self.tenants.remove_mut(marks.id.as_str());
+            }
+            (Target::All, mark) => self.all = mark,
+            (Target::Token | Target::Session | Target::User, _) => {
+                tracing::error!(id = marks.id, "a revocation of something that has no such id");
+            }
+            (Target::Unspecified, _) => tracing::error!(id = marks.id, "a revocation of nothing"),
         }
     }
 
@@ -52,7 +71,7 @@ impl Marks {
         let same = *principal.epoch == *epoch;
         let below = |mark: u64| mark > 0 && (!same || principal.revision < mark);
         let mut stale = !same;
-        for mark in self.of(principal) {
+        for mark in self.found(principal) {
             if below(mark.revoked) {
                 return Err(Error::new(
                     Reason::AuthTokenRevoked,
@@ -70,30 +89,14 @@ impl Marks {
         Ok(())
     }
 
-    fn of<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a Mark> {
+    fn found<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a Mark> {
         let found = [
             self.all.as_ref(),
             self.tenants.get(principal.tenant.as_str()),
-            self.users.get(&principal.subject.0),
-            self.sessions.get(&principal.session.0),
-            self.tokens.get(&principal.token.0),
+            self.ids.get(Id::new(Of::User, principal.subject.0)),
+            self.ids.get(Id::new(Of::Session, principal.session.0)),
+            self.ids.get(Id::new(Of::Token, principal.token.0)),
         ];
         found.into_iter().flatten()
-    }
-}
-
-fn set_id(map: &mut HashTrieMapSync<Uuid, Mark>, id: &str, mark: Option<Mark>) {
-    match Uuid::from_str(id) {
-        Ok(id) => set(map, id, mark),
-        Err(_) => tracing::error!(id, "a revocation of something that has no such id"),
-    }
-}
-
-fn set<K: Eq + std::hash::Hash>(map: &mut HashTrieMapSync<K, Mark>, id: K, mark: Option<Mark>) {
-    match mark {
-        Some(mark) => map.insert_mut(id, mark),
-        None => {
-            map.remove_mut(&id);
-        }
     }
 }

@@ -196,7 +196,7 @@ impl Producer {
     }
 
     #[cfg(test)]
-    pub(super) fn resources(&self) -> std::collections::BTreeMap<String, pb::Resource> {
+    pub(super) fn resources(&self) -> super::resources::Resources {
         self.state().history.resources().clone()
     }
 }

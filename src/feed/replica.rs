@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{
+    by_id::{Entry, Id},
+    resources::{Change, Resources, Snapshot},
+};
 use crate::api::mesh::{self as pb, resource::Kind};
 
 /// What a producer last said, resource by resource.
@@ -10,18 +14,18 @@ pub(super) struct Replica {
     revision: Option<pb::Revision>,
     /// What is held is not what the producer holds at `revision`.
     out_of_step: bool,
-    resources: BTreeMap<String, pb::Resource>,
-    /// Revocations by the second in which they are over.
-    expiry: BTreeSet<(i64, String)>,
+    resources: Resources,
+    ends: Ends,
     /// The last order carried out for each breaker.
     orders: BTreeMap<String, u64>,
 }
 
-/// A resource that came, changed or went.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) old: Option<pb::Resource>,
-    pub(super) new: Option<pb::Resource>,
+/// Revocations by the second in which they are over.
+#[derive(Debug, Default)]
+struct Ends {
+    whole: BTreeSet<(i64, String)>,
+    /// Where to look. What was renewed or taken back since stands here until its second comes, which costs less than finding it.
+    ids: BTreeMap<i64, Vec<Id>>,
 }
 
 /// A delta that does not continue what is held; only a snapshot helps.
@@ -40,42 +44,37 @@ impl Replica {
     }
 
     /// Everything that is held.
-    pub(super) fn resources(&self) -> impl Iterator<Item = &pb::Resource> + Clone {
-        self.resources.values()
+    pub(super) fn resources(&self) -> &Resources {
+        &self.resources
     }
 
     /// Everything that is held, as a snapshot.
-    pub(super) fn to_snapshot(&self) -> Option<pb::Update> {
-        Some(pb::Update {
+    pub(super) fn to_snapshot(&self) -> Option<Snapshot> {
+        Some(Snapshot {
             revision: Some(self.revision()?.clone()),
-            upserts: self.resources.values().cloned().collect(),
-            removed: Vec::new(),
+            resources: self.resources.clone(),
         })
     }
 
     /// Replaces all. Returns the breakers to reset: those ordered while this watcher was away. Of another epoch, or when
     /// nothing was held before, orders are taken as carried out: they are older than this process, or cannot be compared.
-    pub(super) fn snapshot(&mut self, update: pb::Update) -> Vec<String> {
-        let continues = match (&self.revision, &update.revision) {
+    pub(super) fn snapshot(&mut self, snapshot: Snapshot) -> Vec<String> {
+        let continues = match (&self.revision, &snapshot.revision) {
             (Some(old), Some(new)) => old.epoch == new.epoch,
             _ => false,
         };
         if !continues {
             self.orders.clear();
         }
-        self.revision = update.revision;
+        self.revision = snapshot.revision;
         self.out_of_step = false;
-        self.resources.clear();
-        self.expiry.clear();
-        let mut resets = Vec::new();
-        for resource in update.upserts {
-            resets.extend(self.ordered(&resource));
-            self.insert(resource);
-        }
+        self.resources = snapshot.resources;
+        self.ends = Ends::of(&self.resources);
+        let resets = new_orders(&mut self.orders, self.resources.whole());
         if continues { resets } else { Vec::new() }
     }
 
-    /// Adds changes. Returns them, and the breakers to reset.
+    /// Applies a delta. Returns what it did, in that order, and the breakers to reset.
     pub(super) fn delta(&mut self, update: pb::Update) -> Result<(Vec<Change>, Vec<String>), OutOfStep> {
         let (Some(old), Some(new)) = (self.revision(), &update.revision) else {
             return Err(OutOfStep);
@@ -84,65 +83,93 @@ impl Replica {
             return Err(OutOfStep);
         }
         self.revision = update.revision;
-        let (mut changes, mut resets) = (Vec::new(), Vec::new());
+        let resets = new_orders(&mut self.orders, &update.upserts);
+        let mut changes = Vec::new();
         for key in update.removed {
-            changes.extend(self.remove(&key).map(|old| Change {
-                old: Some(old),
-                new: None,
-            }));
+            changes.extend(self.remove(&key));
         }
         for resource in update.upserts {
-            resets.extend(self.ordered(&resource));
-            changes.push(Change {
-                old: self.remove(&resource.key),
-                new: Some(resource.clone()),
-            });
-            self.insert(resource);
+            if let Some(entry) = Entry::read(&resource) {
+                self.ends.put(&entry);
+            }
+            let change = self.resources.insert(resource);
+            changes.extend(self.ends.follow(change));
         }
         Ok((changes, resets))
     }
 
-    /// Drops the revocations that were over at `now`, in seconds since 1970.
-    pub(super) fn expire(&mut self, now: i64) -> Vec<Change> {
+    /// Drops the revocations that were over at `now`, in seconds since 1970. Returns how many, and what it did.
+    pub(super) fn expire(&mut self, now: i64) -> (usize, Vec<Change>) {
         let mut changes = Vec::new();
-        while let Some((_, key)) = self.expiry.first().filter(|(at, _)| *at < now).cloned() {
-            let old = self.remove(&key);
-            changes.push(Change { old, new: None });
+        while let Some((_, key)) = self.ends.whole.first().filter(|(at, _)| *at < now).cloned() {
+            changes.extend(self.remove(&key));
         }
-        changes
+        let mut dropped = changes.len();
+        while let Some(due) = self.ends.ids.first_entry().filter(|due| *due.key() < now) {
+            let over = due.remove().into_iter().filter(|id| self.resources.expire(*id, now));
+            dropped += over.count();
+        }
+        (dropped, changes)
     }
 
-    fn insert(&mut self, resource: pb::Resource) {
-        if let Some(at) = expire_second(&resource) {
-            self.expiry.insert((at, resource.key.clone()));
-        }
-        self.resources.insert(resource.key.clone(), resource);
-    }
-
-    fn remove(&mut self, key: &str) -> Option<pb::Resource> {
-        let old = self.resources.remove(key)?;
-        if let Some(at) = expire_second(&old) {
-            self.expiry.remove(&(at, key.to_owned()));
-        }
-        Some(old)
-    }
-
-    /// The breaker that a resource orders to be reset, once for each order.
-    fn ordered(&mut self, resource: &pb::Resource) -> Option<String> {
-        let Some(Kind::BreakerReset(reset)) = &resource.kind else {
-            return None;
-        };
-        let last = self.orders.entry(reset.breaker.clone()).or_insert(0);
-        if reset.order <= *last {
-            return None;
-        }
-        *last = reset.order;
-        Some(reset.breaker.clone())
+    fn remove(&mut self, key: &str) -> Option<Change> {
+        let change = self.resources.remove(key);
+        self.ends.follow(change)
     }
 }
 
+impl Ends {
+    fn of(resources: &Resources) -> Self {
+        let mut ends = Self::default();
+        resources.ids().iter().for_each(|entry| ends.put(entry));
+        let whole = resources.whole().filter_map(|r| Some((end(r)?, r.key.clone())));
+        ends.whole.extend(whole);
+        ends
+    }
+
+    fn put(&mut self, entry: &Entry) {
+        if let Some(at) = entry.end() {
+            self.ids.entry(at).or_default().push(entry.id);
+        }
+    }
+
+    /// Takes a change in, and passes it on if there was one.
+    fn follow(&mut self, change: Change) -> Option<Change> {
+        if let Some(old) = &change.old
+            && let Some(at) = end(old)
+        {
+            self.whole.remove(&(at, old.key.clone()));
+        }
+        if let Some(new) = &change.new
+            && let Some(at) = end(new)
+        {
+            self.whole.insert((at, new.key.clone()));
+        }
+        (change.old.is_some() || change.new.is_some()).then_some(change)
+    }
+}
+
+/// The breakers that resources order to be reset, once for each order.
+fn new_orders<'a>(
+    last: &mut BTreeMap<String, u64>,
+    resources: impl IntoIterator<Item = &'a pb::Resource>,
+) -> Vec<String> {
+    let mut new = Vec::new();
+    for resource in resources {
+        let Some(Kind::BreakerReset(reset)) = &resource.kind else {
+            continue;
+        };
+        let last = last.entry(reset.breaker.clone()).or_insert(0);
+        if reset.order > *last {
+            *last = reset.order;
+            new.push(reset.breaker.clone());
+        }
+    }
+    new
+}
+
 /// The last second in which a revocation matters; none for what does not end.
-fn expire_second(resource: &pb::Resource) -> Option<i64> {
+fn end(resource: &pb::Resource) -> Option<i64> {
     match &resource.kind {
         Some(Kind::Revocation(marks)) => marks.expire_time.as_ref().map(|t| t.seconds),
         _ => None,

@@ -29,15 +29,19 @@ pub fn revocation(marks: pb::Revocation) -> pb::Resource {
 /// Resource key of a target's marks.
 #[must_use]
 pub fn revocation_id(target: pb::RevocationTarget, id: &str) -> String {
-    let target = match target {
+    format!("revocation/{}/{id}", target_name(target))
+}
+
+/// A target as keys spell it.
+pub(super) fn target_name(target: pb::RevocationTarget) -> &'static str {
+    match target {
         pb::RevocationTarget::Unspecified => "unspecified",
         pb::RevocationTarget::Token => "token",
         pb::RevocationTarget::Session => "session",
         pb::RevocationTarget::User => "user",
         pb::RevocationTarget::Tenant => "tenant",
         pb::RevocationTarget::All => "all",
-    };
-    format!("revocation/{target}/{id}")
+    }
 }
 
 /// A role of a tenant with its permissions.

@@ -13,7 +13,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{HEARTBEAT, Producer, history::Next};
+use super::{
+    HEARTBEAT, Producer,
+    history::Next,
+    resources::{PART, Snapshot},
+};
 use crate::{
     api::mesh::{self as pb, feed_service_server, sync_request::Message as Said, sync_response::Message},
     error::{Error, Reason},
@@ -47,6 +51,7 @@ impl feed_service_server::FeedService for FeedService {
             out,
             end: CancellationToken::new(),
             have: None,
+            part: usize::MAX,
         };
         tokio::spawn(stream.run());
         Ok(Response::new(ReceiverStream::new(answers)))
@@ -59,6 +64,8 @@ struct Stream {
     out: mpsc::Sender<Result<pb::SyncResponse, Status>>,
     end: CancellationToken,
     have: Option<pb::Revision>,
+    /// Resources of a snapshot that one message may hold.
+    part: usize,
 }
 
 /// Unregisters the watcher however its stream ends.
@@ -91,6 +98,9 @@ impl Stream {
         let producer = self.producer.clone();
         let registered = Registered(&producer, producer.connect(&hello, self.end.clone()));
         self.have = hello.have.filter(|h| !h.epoch.is_empty());
+        if hello.parts {
+            self.part = PART;
+        }
         self.serve(registered.1).await;
         tracing::debug!(
             producer = producer.name(),
@@ -126,13 +136,24 @@ impl Stream {
     /// Sends what the watcher lacks.
     async fn catch_up(&mut self) -> bool {
         let (next, head) = self.producer.next(self.have.as_ref());
-        let message = match next {
-            Next::Nothing => return true,
-            Next::Delta(update) => Message::Delta(update),
-            Next::Snapshot(update) => Message::Snapshot(update),
-        };
-        self.have = Some(head);
-        self.send(message).await
+        if !matches!(next, Next::Nothing) {
+            self.have = Some(head);
+        }
+        match next {
+            Next::Nothing => true,
+            Next::Delta(update) => self.send(Message::Delta(update)).await,
+            Next::Snapshot(snapshot) => self.start_over(&snapshot).await,
+        }
+    }
+
+    /// Sends all there is, as it was at one point, whatever is published meanwhile.
+    async fn start_over(&self, snapshot: &Snapshot) -> bool {
+        for part in snapshot.parts(self.part) {
+            if !self.send(Message::Snapshot(part)).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// Sends the head that the watcher has been brought to.

@@ -1,5 +1,6 @@
 //! The feed in its parts, and as a whole: real producers served by the mesh, real watchers.
 
+mod by_id;
 mod disk;
 mod history;
 mod replica;
@@ -8,13 +9,17 @@ mod timed;
 mod view;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::DateTime;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{view::Source, *};
+use super::{
+    resources::{Resources, Snapshot},
+    view::Source,
+    *,
+};
 use crate::{
     access::Principal,
     api::mesh::{
@@ -44,8 +49,15 @@ fn update_of(epoch: &str, number: u64, upserts: Vec<pb::Resource>) -> pb::Update
     pb::Update {
         revision: Some(revision(epoch, number)),
         upserts,
-        removed: Vec::new(),
+        ..pb::Update::default()
     }
+}
+
+/// All of them, by key.
+fn sorted(resources: &Resources) -> Vec<pb::Resource> {
+    let mut all: Vec<_> = resources.iter().map(Cow::into_owned).collect();
+    all.sort_by(|a, b| a.key.cmp(&b.key));
+    all
 }
 
 fn removal(number: u64, removed: &[&str]) -> pb::Update {
@@ -155,7 +167,7 @@ impl Raw {
         raw.say(Say::Hello(pb::Hello {
             watcher_id: id.to_owned(),
             role: "user".to_owned(),
-            have: None,
+            ..pb::Hello::default()
         }))
         .await;
         assert!(matches!(raw.hear().await, Message::Snapshot(_)));

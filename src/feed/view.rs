@@ -21,7 +21,7 @@ use self::{
     side::Side,
     state::{AdminState, AuthState, jwks},
 };
-use super::{ADMIN, AUTH, replica::OutOfStep, roles::Catalog, watcher};
+use super::{ADMIN, AUTH, replica::OutOfStep, resources::Snapshot, roles::Catalog, watcher};
 use crate::{
     access::Principal,
     api::mesh::{self as pb, resource::Kind},
@@ -232,9 +232,15 @@ impl AccessView {
     }
 
     /// Takes all that a producer holds.
+    #[cfg(any(test, feature = "testkit"))]
     pub(crate) fn snapshot(&self, source: Source, update: pb::Update) {
+        self.replace(source, update.into());
+    }
+
+    /// Takes all that a producer holds, put together already.
+    pub(super) fn replace(&self, source: Source, snapshot: Snapshot) {
         let mut replica = self.side(source).replica();
-        let resets = replica.snapshot(update);
+        let resets = replica.snapshot(snapshot);
         match source {
             Source::Auth => self.compile_auth(&replica),
             Source::Admin => self.compile_admin(&replica, true, true),
@@ -264,8 +270,8 @@ impl AccessView {
     /// Forgets the revocations that were over at `now`, in seconds since 1970.
     pub(super) fn expire(&self, now: i64) {
         let mut replica = self.auth.replica();
-        let changes = replica.expire(now);
-        if !changes.is_empty() {
+        let (dropped, changes) = replica.expire(now);
+        if dropped > 0 {
             self.change_auth(&replica, &changes);
             self.auth.version.fetch_add(1, Relaxed);
         }
@@ -281,8 +287,8 @@ impl AccessView {
         self.side(source).replica().forget_revision();
     }
 
-    /// All that is held of a producer, with a number that grows with every change.
-    pub(super) fn held(&self, source: Source) -> Option<(u64, pb::Update)> {
+    /// All that is held of a producer, with a number that grows with every change. Takes as long for a million as for one.
+    pub(super) fn held(&self, source: Source) -> Option<(u64, Snapshot)> {
         let side = self.side(source);
         let replica = side.replica();
         Some((side.version.load(Relaxed), replica.to_snapshot()?))

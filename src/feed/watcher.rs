@@ -1,4 +1,4 @@
-//! The tasks that keep an [`AccessView`] fresh: one watcher for each producer, and a housekeeper.
+//! The tasks that keep an [`AccessView`] fresh: one watcher for each producer, and a [`keeper`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,24 +14,25 @@ use uuid::Uuid;
 
 use super::{
     AccessView, HEARTBEAT,
-    disk::{self, Saved},
+    keeper::{self, Keeper},
+    resources::Snapshot,
     view::Source,
 };
 use crate::{
     api::mesh::{
         self as pb, feed_service_client::FeedServiceClient, sync_request::Message as Say, sync_response::Message,
     },
-    clock::Clock,
     context::Context,
     error::{Error, Reason},
     upstream::Upstream,
 };
 
-/// Largest message of the feed: a snapshot of a million revocations. Peers are proven, callers never get here.
+/// Largest message of the feed: a snapshot of a million revocations for a watcher that takes no parts. Peers are proven, callers
+/// never get here.
 pub(super) const MAX_MESSAGE: usize = 256 << 20;
 
 /// Silence after which a connection counts as dead.
-const SILENCE: Duration = Duration::from_secs(3);
+pub(super) const SILENCE: Duration = Duration::from_secs(3);
 
 /// How long the first answer may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -46,17 +47,11 @@ const COMPLAIN: Duration = Duration::from_secs(30);
 /// How often breakers are reported though none has changed.
 const REPORT: Duration = Duration::from_secs(5);
 
-/// How often revocations that are over are looked for, and what has changed is saved.
-const HOUSEKEEPING: Duration = Duration::from_secs(1);
-
-/// How often a snapshot is saved though nothing has changed: its age counts from then.
-const SAVE: Duration = Duration::from_secs(60);
-
 /// Starts the tasks; they end at `ctx.shutdown`.
 pub(super) fn start(view: &Arc<AccessView>, ctx: &Context) {
     let role = ctx.settings.role.as_str();
     let id = format!("{role}-{}", Uuid::now_v7());
-    restore(view, ctx);
+    keeper::restore(view, ctx);
     for source in Source::ALL {
         let upstream = match source {
             Source::Auth => &ctx.neighbours.auth,
@@ -70,18 +65,13 @@ pub(super) fn start(view: &Arc<AccessView>, ctx: &Context) {
                 watcher_id: id.clone(),
                 role: role.to_owned(),
                 have: None,
+                parts: true,
             },
             shutdown: ctx.shutdown.clone(),
         };
         ctx.tasks.spawn(watcher.run());
     }
-    let keeper = Housekeeper {
-        view: view.clone(),
-        role,
-        clock: ctx.clock.clone(),
-        saved: [(0, None); 2],
-    };
-    ctx.tasks.spawn(keeper.run(ctx.shutdown.clone()));
+    ctx.tasks.spawn(Keeper::new(view, ctx).run(ctx.shutdown.clone()));
     let (view, gauge, born) = (view.clone(), ctx.metrics.feed_age.clone(), Instant::now());
     ctx.metrics.before_scrape(move || {
         for (producer, age) in view.ages() {
@@ -89,29 +79,6 @@ pub(super) fn start(view: &Arc<AccessView>, ctx: &Context) {
             gauge.with_label_values(&[producer]).set(age.as_secs_f64());
         }
     });
-}
-
-/// Starts from what was saved, while it is younger than any token that it could wrongly let pass.
-fn restore(view: &AccessView, ctx: &Context) {
-    let Some(dir) = &view.dir else { return };
-    for source in Source::ALL {
-        let path = disk::path(dir, ctx.settings.role.as_str(), source.as_str());
-        let Some(saved) = disk::load(&path) else { continue };
-        let age = ctx.clock.now().timestamp_millis().saturating_sub(saved.heard);
-        // A time in the future is a clock that was set back: nothing is known of the age.
-        let Ok(age) = u64::try_from(age).map(Duration::from_millis) else {
-            continue;
-        };
-        if age < ctx.settings.jwt.expiry {
-            tracing::info!(
-                producer = source.as_str(),
-                age = age.as_secs(),
-                "access snapshot taken from disk"
-            );
-            view.snapshot(source, saved.update);
-            view.heard(source, age);
-        }
-    }
 }
 
 struct Watcher {
@@ -184,13 +151,14 @@ impl Watcher {
         let mut tick = interval(HEARTBEAT);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut report = Report::default();
+        let mut parts = None;
         let mut heard = Instant::now();
         loop {
             tokio::select! {
                 answer = answers.message() => {
                     let Some(answer) = answer? else { return Ok(()) };
                     heard = Instant::now();
-                    if let Some(revision) = self.take(answer)? {
+                    if let Some(revision) = self.take(answer, &mut parts)? {
                         acks.send_replace(pb::Ack { revision: Some(revision) });
                     }
                 }
@@ -206,14 +174,12 @@ impl Watcher {
         }
     }
 
-    /// Takes one message in. Returns what there is to acknowledge.
-    fn take(&self, answer: pb::SyncResponse) -> Result<Option<pb::Revision>, Status> {
+    /// Takes one message in; `parts` is what has come of a snapshot so far. Returns what there is to acknowledge.
+    fn take(&self, answer: pb::SyncResponse, parts: &mut Option<Snapshot>) -> Result<Option<pb::Revision>, Status> {
         let revision = match answer.message {
-            Some(Message::Snapshot(update)) => {
-                let revision = update.revision.clone();
-                self.view.snapshot(self.source, update);
-                revision
-            }
+            Some(Message::Snapshot(update)) => self.gather(update, parts)?,
+            // Nothing comes between the parts of a snapshot.
+            Some(_) if parts.is_some() => return Err(self.out_of_step()),
             Some(Message::Delta(update)) => {
                 let revision = update.revision.clone();
                 self.view.delta(self.source, update).map_err(|_| self.out_of_step())?;
@@ -227,7 +193,29 @@ impl Watcher {
             }
             None => return Ok(None),
         };
-        self.view.heard(self.source, Duration::ZERO);
+        if parts.is_none() {
+            self.view.heard(self.source, Duration::ZERO);
+        }
+        Ok(revision)
+    }
+
+    /// Takes a part of a snapshot in. With the last one all of it is in force, and its revision returned.
+    fn gather(&self, part: pb::Update, parts: &mut Option<Snapshot>) -> Result<Option<pb::Revision>, Status> {
+        let mut whole = match parts.take() {
+            Some(begun) if begun.revision != part.revision => return Err(self.out_of_step()),
+            Some(begun) => begun,
+            None => Snapshot {
+                revision: part.revision,
+                ..Snapshot::default()
+            },
+        };
+        whole.resources.extend(part.upserts);
+        if part.more {
+            *parts = Some(whole);
+            return Ok(None);
+        }
+        let revision = whole.revision.clone();
+        self.view.replace(self.source, whole);
         Ok(revision)
     }
 
@@ -265,63 +253,5 @@ impl Report {
         self.last = now;
         self.at = Some(Instant::now());
         true
-    }
-}
-
-/// Forgets revocations that are over, and saves what changed.
-struct Housekeeper {
-    view: Arc<AccessView>,
-    role: &'static str,
-    clock: Clock,
-    /// Version saved of each producer, and when.
-    saved: [(u64, Option<Instant>); 2],
-}
-
-impl Housekeeper {
-    async fn run(mut self, shutdown: CancellationToken) {
-        let mut tick = interval(HOUSEKEEPING);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let ending = tokio::select! {
-                () = shutdown.cancelled() => true,
-                _ = tick.tick() => false,
-            };
-            self.view.expire(self.clock.unix());
-            for (slot, source) in Source::ALL.into_iter().enumerate() {
-                self.save(slot, source).await;
-            }
-            if ending {
-                return;
-            }
-        }
-    }
-
-    async fn save(&mut self, slot: usize, source: Source) {
-        let Some(dir) = &self.view.dir else { return };
-        let (version, at) = self.saved[slot];
-        let current = self.view.version(source);
-        let age = self.view.ages()[slot].1;
-        // What nobody confirms any more must not be made to look young.
-        let fresh = age.is_some_and(|age| age < SILENCE);
-        let late = at.is_none_or(|at| at.elapsed() >= SAVE);
-        if !fresh || (version == current && !late) {
-            return;
-        }
-        let Some((version, update)) = self.view.held(source) else {
-            return;
-        };
-        let age = i64::try_from(age.unwrap_or_default().as_millis()).unwrap_or(i64::MAX);
-        let heard = self.clock.now().timestamp_millis().saturating_sub(age);
-        let path = disk::path(dir, self.role, source.as_str());
-        let saved = tokio::task::spawn_blocking(move || disk::save(&path, &Saved { heard, update })).await;
-        match saved {
-            Ok(Ok(())) => self.saved[slot] = (version, Some(Instant::now())),
-            Ok(Err(error)) => {
-                // Tried again with the next change, or after a minute: a full disk is not asked every second.
-                self.saved[slot] = (current, Some(Instant::now()));
-                tracing::warn!(producer = source.as_str(), %error, "access snapshot not saved");
-            }
-            Err(error) => tracing::error!(%error, "saving the access snapshot panicked"),
-        }
     }
 }

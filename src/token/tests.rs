@@ -220,7 +220,7 @@ fn update(epoch: &str, upserts: Vec<pb::Resource>) -> pb::Update {
             number: 100,
         }),
         upserts,
-        removed: Vec::new(),
+        ..pb::Update::default()
     }
 }
 

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use super::*;
 use crate::{
     clock::Clock,
-    feed::disk::{Saved, load, path, save},
+    feed::{
+        disk::{Saved, load, path, save},
+        resources::PART,
+    },
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -14,7 +17,7 @@ fn saved(heard: i64) -> Saved {
     let user = UserId::generate();
     Saved {
         heard,
-        update: update(7, vec![revoked(user, 5, 100), tenant("a", true)]),
+        snapshot: update(7, vec![revoked(user, 5, 100), tenant("a", true)]).into(),
     }
 }
 
@@ -32,6 +35,33 @@ fn what_is_saved_is_read_back() {
         .map(|e| e.unwrap().file_name())
         .collect();
     assert_eq!(names, ["access-gateway-auth.snapshot"], "nothing is left beside it");
+}
+
+#[test]
+fn more_than_one_part_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path(dir.path(), "gateway", "auth");
+    let many = (0..PART + 1).map(|_| revoked(UserId::generate(), 5, 100));
+    let saved = Saved {
+        heard: NOW,
+        snapshot: update(7, many.chain([tenant("a", true)]).collect()).into(),
+    };
+    save(&path, &saved).unwrap();
+    assert_eq!(load(&path), Some(saved));
+}
+
+#[test]
+fn a_file_of_another_version_counts_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = path(dir.path(), "gateway", "auth");
+    save(&path, &saved(NOW)).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    assert_eq!(bytes[8], 2);
+    for version in [1, 3] {
+        bytes[8] = version;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(load(&path), None);
+    }
 }
 
 #[test]
@@ -91,8 +121,8 @@ fn started(dir: &Path) -> (Context, Arc<AccessView>) {
 fn leave(dir: &Path, role: &str, age: Duration, update: pb::Update) {
     let heard = NOW * 1000 - i64::try_from(age.as_millis()).unwrap();
     for producer in [AUTH, ADMIN] {
-        let update = update.clone();
-        save(&path(dir, role, producer), &Saved { heard, update }).unwrap();
+        let snapshot = update.clone().into();
+        save(&path(dir, role, producer), &Saved { heard, snapshot }).unwrap();
     }
 }
 
@@ -139,7 +169,7 @@ async fn a_snapshot_from_the_future_or_of_another_role_is_not_taken() {
     leave(dir.path(), "user", Duration::ZERO, update(7, vec![key("k1")]));
     let future = Saved {
         heard: NOW * 1000 + 1,
-        update: update(7, vec![key("k1")]),
+        snapshot: update(7, vec![key("k1")]).into(),
     };
     save(&path(dir.path(), "gateway", AUTH), &future).unwrap();
     let (_ctx, view) = started(dir.path());

@@ -5,23 +5,23 @@ use crate::feed::replica::{OutOfStep, Replica};
 
 fn holding(resources: Vec<pb::Resource>) -> Replica {
     let mut replica = Replica::default();
-    replica.snapshot(update(7, resources));
+    replica.snapshot(update(7, resources).into());
     replica
 }
 
-fn keys(replica: &Replica) -> Vec<&str> {
-    replica.resources().map(|r| r.key.as_str()).collect()
+fn keys(replica: &Replica) -> Vec<String> {
+    sorted(replica.resources()).into_iter().map(|r| r.key).collect()
 }
 
 #[test]
 fn a_snapshot_replaces_everything() {
     let mut replica = holding(vec![tenant("a", false), tenant("b", false)]);
-    replica.snapshot(update(9, vec![tenant("b", true), tenant("c", false)]));
+    replica.snapshot(update(9, vec![tenant("b", true), tenant("c", false)]).into());
     assert_eq!(keys(&replica), ["tenant/b", "tenant/c"]);
     assert_eq!(replica.revision(), Some(&revision(EPOCH, 9)));
     assert_eq!(
         replica.to_snapshot(),
-        Some(update(9, vec![tenant("b", true), tenant("c", false)]))
+        Some(update(9, vec![tenant("b", true), tenant("c", false)]).into())
     );
 }
 
@@ -33,7 +33,10 @@ fn a_delta_changes_what_it_names() {
     let (changes, resets) = replica.delta(next).unwrap();
     assert_eq!(keys(&replica), ["tenant/a", "tenant/c"]);
     assert!(resets.is_empty());
-    let told: Vec<_> = changes.into_iter().map(|c| (c.old, c.new)).collect();
+    let told: Vec<_> = changes
+        .iter()
+        .map(|c| (c.old.as_deref().cloned(), c.new.as_deref().cloned()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -60,7 +63,10 @@ fn a_delta_that_does_not_continue_is_refused_and_changes_nothing() {
     ];
     for update in wrong {
         assert_eq!(replica.delta(update.clone()).err(), Some(OutOfStep), "{update:?}");
-        assert_eq!(replica.to_snapshot(), Some(super::update(7, vec![tenant("a", false)])));
+        assert_eq!(
+            replica.to_snapshot(),
+            Some(super::update(7, vec![tenant("a", false)]).into())
+        );
     }
 }
 
@@ -72,21 +78,43 @@ fn what_is_out_of_step_is_held_on_to_until_a_snapshot_comes() {
     assert_eq!(replica.to_snapshot(), None);
     assert_eq!(replica.delta(update(8, Vec::new())).err(), Some(OutOfStep));
     assert_eq!(keys(&replica), ["tenant/a"]);
-    replica.snapshot(update(8, vec![tenant("b", false)]));
+    replica.snapshot(update(8, vec![tenant("b", false)]).into());
     assert_eq!(replica.revision(), Some(&revision(EPOCH, 8)));
+}
+
+/// How many are dropped at this second.
+fn dropped(replica: &mut Replica, now: i64) -> usize {
+    replica.expire(now).0
 }
 
 #[test]
 fn a_revocation_is_dropped_after_its_last_second() {
     let (a, b) = (UserId::generate(), UserId::generate());
     let mut replica = holding(vec![revoked(a, 5, 100), revoked(b, 5, 200), tenant("a", false)]);
-    assert!(replica.expire(100).is_empty(), "its last second");
-    let gone = replica.expire(101);
-    assert_eq!(gone.len(), 1);
-    assert_eq!(gone[0].old, Some(revoked(a, 5, 100)));
-    assert!(replica.expire(101).is_empty(), "once");
-    assert_eq!(replica.expire(i64::MAX).len(), 1);
+    assert_eq!(dropped(&mut replica, 100), 0, "its last second");
+    assert_eq!(dropped(&mut replica, 101), 1);
+    assert_eq!(sorted(replica.resources()), [revoked(b, 5, 200), tenant("a", false)]);
+    assert_eq!(dropped(&mut replica, 101), 0, "once");
+    assert_eq!(dropped(&mut replica, i64::MAX), 1);
     assert_eq!(keys(&replica), ["tenant/a"], "what has no end stays");
+}
+
+#[test]
+fn a_tenants_revocation_ends_as_well_and_is_told_of() {
+    let mut all = revoked(UserId::generate(), 5, 100);
+    let Some(pb::resource::Kind::Revocation(marks)) = all.kind.take() else {
+        panic!("a revocation");
+    };
+    let acme = resource::revocation(pb::Revocation {
+        target: Target::Tenant.into(),
+        id: "acme".to_owned(),
+        ..marks
+    });
+    let mut replica = holding(vec![acme.clone()]);
+    assert_eq!(dropped(&mut replica, 100), 0);
+    let (count, changes) = replica.expire(101);
+    assert_eq!((count, changes[0].old.as_deref()), (1, Some(&acme)));
+    assert!(keys(&replica).is_empty());
 }
 
 #[test]
@@ -94,16 +122,17 @@ fn a_revocation_that_was_renewed_lives_by_its_new_end() {
     let user = UserId::generate();
     let mut replica = holding(vec![revoked(user, 5, 100)]);
     replica.delta(update(8, vec![revoked(user, 9, 300)])).unwrap();
-    assert!(replica.expire(200).is_empty());
-    assert_eq!(replica.expire(301).len(), 1);
+    assert_eq!(dropped(&mut replica, 200), 0);
+    assert_eq!(dropped(&mut replica, 301), 1);
     replica.delta(update(9, vec![revoked(user, 10, 400)])).unwrap();
     let key = resource::revocation_id(Target::User, &user.to_string());
     replica.delta(removal(10, &[&key])).unwrap();
-    assert!(replica.expire(i64::MAX).is_empty(), "its producer took it back");
-    replica.snapshot(update(11, vec![revoked(user, 5, 100)]));
-    replica.snapshot(update(12, Vec::new()));
-    assert!(
-        replica.expire(i64::MAX).is_empty(),
+    assert_eq!(dropped(&mut replica, i64::MAX), 0, "its producer took it back");
+    replica.snapshot(update(11, vec![revoked(user, 5, 100)]).into());
+    replica.snapshot(update(12, Vec::new()).into());
+    assert_eq!(
+        dropped(&mut replica, i64::MAX),
+        0,
         "a snapshot forgets the ends as well"
     );
 }
@@ -127,16 +156,19 @@ fn an_order_is_not_carried_out_again_after_a_reconnect() {
     let mut replica = holding(Vec::new());
     orders(&mut replica, 8, &[("user", 3)]);
     let again = vec![resource::breaker_reset("user", 3)];
-    assert!(replica.snapshot(update(9, again.clone())).is_empty());
+    assert!(replica.snapshot(update(9, again.clone()).into()).is_empty());
     replica.forget_revision();
-    assert!(replica.snapshot(update(10, again)).is_empty(), "nor after a defect");
+    assert!(
+        replica.snapshot(update(10, again).into()).is_empty(),
+        "nor after a defect"
+    );
 }
 
 #[test]
 fn an_order_given_while_the_watcher_was_away_is_carried_out() {
     let mut replica = holding(vec![resource::breaker_reset("user", 3)]);
     let missed = vec![resource::breaker_reset("user", 4), resource::breaker_reset("auth", 1)];
-    assert_eq!(replica.snapshot(update(9, missed)), ["user", "auth"]);
+    assert_eq!(replica.snapshot(update(9, missed).into()), ["auth", "user"]);
 }
 
 #[test]
@@ -144,7 +176,7 @@ fn an_order_that_is_older_than_the_watcher_is_not_carried_out() {
     let mut replica = Replica::default();
     assert!(
         replica
-            .snapshot(update(7, vec![resource::breaker_reset("user", 3)]))
+            .snapshot(update(7, vec![resource::breaker_reset("user", 3)]).into())
             .is_empty()
     );
     assert!(orders(&mut replica, 8, &[("user", 3)]).is_empty());
@@ -155,7 +187,7 @@ fn an_order_that_is_older_than_the_watcher_is_not_carried_out() {
 fn orders_of_another_epoch_are_counted_anew() {
     let mut replica = holding(vec![resource::breaker_reset("user", 30)]);
     let first = vec![resource::breaker_reset("user", 1)];
-    assert!(replica.snapshot(update_of("epoch-2", 1, first)).is_empty());
+    assert!(replica.snapshot(update_of("epoch-2", 1, first).into()).is_empty());
     let second = update_of("epoch-2", 2, vec![resource::breaker_reset("user", 2)]);
     assert_eq!(
         replica.delta(second).unwrap().1,

@@ -73,7 +73,7 @@ async fn what_is_held_outlives_the_process() {
     ctx.tasks.close();
     ctx.tasks.wait().await;
     let saved = disk::load(&disk::path(dir.path(), "gateway", AUTH)).unwrap();
-    assert_eq!(saved.update, update(8, auth.resources().into_values().collect()));
+    assert_eq!(saved.snapshot, update(8, sorted(&auth.resources())).into());
 
     let mut alone = context(Role::Gateway);
     alone.access = AccessView::new(Some(dir.path().to_owned()));
@@ -101,7 +101,7 @@ async fn a_revocation_is_forgotten_when_its_time_is_over() {
     tokio::time::sleep(seconds(2)).await;
     assert_eq!(standing(&ctx.access, &principal(user, 4)), None);
     let (_, held) = ctx.access.held(Source::Auth).unwrap();
-    assert_eq!(held.upserts.len(), 1, "the key alone");
+    assert_eq!(held.resources.iter().count(), 1, "the key alone");
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,6 +231,52 @@ async fn a_watcher_that_is_out_of_step_starts_over() {
         until(&ctx.access, |v| v.key("k3").is_some()).await;
         assert_eq!(script.had(), [None, None], "{defect:?}");
         assert!(ctx.access.key("k2").is_none() && ctx.access.key("k1").is_none());
+    }
+}
+
+/// A part of a snapshot, which goes on.
+fn part(number: u64, upserts: Vec<pb::Resource>) -> Message {
+    Message::Snapshot(pb::Update {
+        more: true,
+        ..update(number, upserts)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_in_parts_is_in_force_when_the_last_has_come() {
+    let script = Scripted::new([
+        vec![
+            Message::Snapshot(update(7, vec![key("k1"), key("k2")])),
+            part(8, vec![key("k3")]),
+        ],
+        vec![part(9, vec![key("k4")]), Message::Snapshot(update(9, vec![key("k5")]))],
+    ]);
+    let ctx = watching_script(&script);
+    until(&ctx.access, |v| v.key("k5").is_some()).await;
+    assert!(ctx.access.key("k4").is_some(), "all parts are");
+    assert!(ctx.access.key("k1").is_none() && ctx.access.key("k2").is_none());
+    assert!(ctx.access.key("k3").is_none(), "what broke off is not");
+    assert_eq!(script.had(), [None, Some(revision(EPOCH, 7))]);
+    assert!(script.hellos.lock().unwrap().iter().all(|h| h.parts));
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_that_do_not_belong_together_are_not_taken() {
+    let defects = [
+        part(9, vec![key("k2")]),
+        Message::Snapshot(update_of("epoch-2", 8, vec![key("k2")])),
+        Message::Delta(update(9, vec![key("k2")])),
+        beat(8),
+    ];
+    for defect in defects {
+        let script = Scripted::new([
+            vec![part(8, vec![key("k1")]), defect.clone()],
+            vec![Message::Snapshot(update(9, vec![key("k3")])), beat(9)],
+        ]);
+        let ctx = watching_script(&script);
+        until(&ctx.access, |v| v.key("k3").is_some()).await;
+        assert_eq!(script.had(), [None, None], "{defect:?}");
+        assert!(ctx.access.key("k1").is_none() && ctx.access.key("k2").is_none());
     }
 }
 

@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tonic::service::Routes;
+use uuid::Uuid;
 
 use super::*;
 use crate::{
     error::Error,
+    feed::resources::PART,
     layer,
     mesh::{Listener, serve},
     server::Phase,
@@ -121,8 +123,8 @@ async fn what_is_published_reaches_every_watcher() {
         })
         .await;
         let (_, held) = ctx.access.held(Source::Auth).unwrap();
-        let there: Vec<_> = world.auth.resources().into_values().collect();
-        assert_eq!(held, update(8, there), "they hold what the producer holds");
+        let there = sorted(&world.auth.resources());
+        assert_eq!(held, update(8, there).into(), "they hold what the producer holds");
     }
 }
 
@@ -297,6 +299,37 @@ async fn a_second_stream_of_a_process_ends_its_first() {
     let ended = async { while first.answers.message().await.unwrap().is_some() {} };
     timeout(PATIENCE, ended).await.expect("the first stream ends");
     assert_eq!(world.auth.watchers().len(), 1);
+}
+
+#[tokio::test]
+async fn a_large_snapshot_goes_in_parts_to_whoever_takes_them() {
+    let many = || (0..2 * PART as u64 + 1).map(|n| revoked(UserId(Uuid::from_u128(n.into())), 5, i64::MAX));
+    let auth = Producer::new(AUTH, EPOCH.to_owned(), 7, many().chain([key("k1")]).collect());
+    let server = Server::start(Role::Auth, &auth).await;
+    let there = sorted(&auth.resources());
+    for (parts, sizes) in [(true, vec![PART, PART, 2]), (false, vec![2 * PART + 2])] {
+        let mut raw = Raw::open(Role::User, server.address()).await.unwrap();
+        raw.say(Say::Hello(pb::Hello {
+            watcher_id: format!("parts-{parts}"),
+            role: "user".to_owned(),
+            parts,
+            ..pb::Hello::default()
+        }))
+        .await;
+        let (mut got, mut more) = (Vec::new(), true);
+        while more {
+            let Message::Snapshot(part) = raw.hear().await else {
+                panic!("nothing comes between the parts");
+            };
+            assert_eq!(part.revision, Some(revision(EPOCH, 7)));
+            more = part.more;
+            got.push(part.upserts);
+        }
+        assert_eq!(got.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+        let mut got = got.concat();
+        got.sort_by(|a, b| a.key.cmp(&b.key));
+        assert!(got == there, "all of it");
+    }
 }
 
 #[tokio::test]

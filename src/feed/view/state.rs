@@ -7,12 +7,8 @@ use std::{
 
 use super::AccessView;
 use crate::{
-    api::mesh::{self as pb, resource::Kind},
-    feed::{
-        marks::Marks,
-        replica::{Change, Replica},
-        roles::Roles,
-    },
+    api::mesh::resource::Kind,
+    feed::{marks::Marks, replica::Replica, resources::Change, roles::Roles},
     token::VerifyingKey,
 };
 
@@ -32,19 +28,13 @@ pub(super) struct AdminState {
 
 impl AccessView {
     pub(super) fn compile_auth(&self, replica: &Replica) {
-        let mut marks = Marks::default();
-        for resource in replica.resources() {
-            if let Some(Kind::Revocation(mark)) = &resource.kind {
-                marks.set(mark, true);
-            }
-        }
         let epoch = replica.revision().map_or("", |r| r.epoch.as_str());
         let keys = Arc::new(self.compile_keys(replica));
         self.auth_state.store(Some(Arc::new(AuthState {
             epoch: epoch.into(),
             jwks: jwks(&keys),
             keys,
-            marks,
+            marks: Marks::of(replica.resources()),
         })));
     }
 
@@ -53,17 +43,9 @@ impl AccessView {
         let Some(mut next) = state.map(|s| AuthState::clone(&s)) else {
             return self.compile_auth(replica);
         };
-        let mut keys = false;
-        for change in changes {
-            keys |= change.kinds().any(|k| matches!(k, Kind::VerificationKey(_)));
-            if let Some(Kind::Revocation(old)) = kind(&change.old) {
-                next.marks.set(old, false);
-            }
-            if let Some(Kind::Revocation(new)) = kind(&change.new) {
-                next.marks.set(new, true);
-            }
-        }
-        if keys {
+        next.marks.follow(replica.resources(), changes);
+        let mut touched = changes.iter().flat_map(Change::kinds);
+        if touched.any(|kind| matches!(kind, Kind::VerificationKey(_))) {
             next.keys = Arc::new(self.compile_keys(replica));
             next.jwks = jwks(&next.keys);
         }
@@ -73,7 +55,7 @@ impl AccessView {
     /// A key that is still the same stays the same object, so that what it proved stays proven.
     fn compile_keys(&self, replica: &Replica) -> BTreeMap<String, Arc<VerifyingKey>> {
         let mut keys = BTreeMap::new();
-        for resource in replica.resources() {
+        for resource in replica.resources().whole() {
             let Some(Kind::VerificationKey(key)) = &resource.kind else {
                 continue;
             };
@@ -95,16 +77,17 @@ impl AccessView {
     pub(super) fn compile_admin(&self, replica: &Replica, roles: bool, tenants: bool) {
         let state = self.admin_state.load_full();
         let mut next = state.map_or_else(AdminState::empty, |s| AdminState::clone(&s));
-        let kinds = replica.resources().filter_map(|r| r.kind.as_ref());
+        let kinds = || replica.resources().whole().filter_map(|r| r.kind.as_ref());
         if roles {
-            let grants = kinds.clone().filter_map(|k| match k {
+            let grants = kinds().filter_map(|k| match k {
                 Kind::Role(grant) => Some(grant),
                 _ => None,
             });
-            next.roles = Arc::new(Roles::compile(&self.catalog.load(), grants));
+            let grants: Vec<_> = grants.collect();
+            next.roles = Arc::new(Roles::compile(&self.catalog.load(), grants.into_iter()));
         }
         if tenants {
-            let suspended = kinds.filter_map(|k| match k {
+            let suspended = kinds().filter_map(|k| match k {
                 Kind::Tenant(tenant) if tenant.suspended => Some(tenant.id.clone()),
                 _ => None,
             });
@@ -125,12 +108,9 @@ impl AdminState {
 
 impl Change {
     pub(super) fn kinds(&self) -> impl Iterator<Item = &Kind> {
-        kind(&self.old).into_iter().chain(kind(&self.new))
+        let resources = self.old.iter().chain(&self.new);
+        resources.filter_map(|resource| resource.kind.as_ref())
     }
-}
-
-fn kind(resource: &Option<pb::Resource>) -> Option<&Kind> {
-    resource.as_ref()?.kind.as_ref()
 }
 
 pub(super) fn jwks(keys: &BTreeMap<String, Arc<VerifyingKey>>) -> Arc<str> {
