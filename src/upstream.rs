@@ -1,4 +1,4 @@
-//! A request's way out: retry, breaker of the service, balance, breaker of the endpoint, per-try timeout, connection. The same
+//! A request's way out: retry, limit and breaker of the service, balance, breaker of the endpoint, per-try timeout, connection. The same
 //! way serves the gateway (bytes through) and the services (under generated clients).
 //!
 //! | module | owns |
@@ -7,6 +7,7 @@
 //! | `retry` | which failures are tried again, when, and how many in all |
 //! | `replay` | the request's body, copied while it is forwarded |
 //! | `attempt` | one attempt, from the service's breaker to the response's head |
+//! | `places` | how many calls there are at once |
 //! | `breaker` | Closed, Open, HalfOpen |
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
 //! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
@@ -30,6 +31,7 @@ mod health;
 mod idle;
 mod judge;
 mod load;
+mod places;
 mod plan;
 mod pool;
 mod replay;
@@ -63,6 +65,7 @@ use self::{
     balance::Balance,
     breaker::{Breaker, Config, Event, State},
     endpoint::Common,
+    places::Places,
     plan::Plan,
 };
 use crate::{
@@ -109,6 +112,7 @@ impl From<Arc<Identity>> for Trust {
 
 struct Shared {
     name: &'static str,
+    places: Arc<Places>,
     breaker: Breaker,
     balance: Arc<Balance>,
     budget: TpsBudget,
@@ -144,6 +148,7 @@ impl Upstream {
         };
         Self(Arc::new(Shared {
             name,
+            places: Places::unlimited(name, &metrics),
             breaker: service_breaker(name, config, &metrics),
             balance: Arc::new(Balance::new(common, addresses, config, Arc::clone(&metrics))),
             budget: retry::budget(),
@@ -166,6 +171,7 @@ impl Upstream {
         };
         Self(Arc::new(Shared {
             name: shared.name,
+            places: Arc::clone(&shared.places),
             breaker: Breaker::new(never, Box::new(|_, _| ()), None),
             balance: Arc::clone(&shared.balance),
             budget: retry::budget(),
@@ -176,6 +182,11 @@ impl Upstream {
             service_timeout: shared.service_timeout,
             refreshing: Arc::clone(&shared.refreshing),
         }))
+    }
+
+    /// From now on `most` calls are made at once, and further ones refused; calls that run go on. Without, there is no limit.
+    pub fn limit_calls(&self, most: usize) {
+        self.0.places.limit(most);
     }
 
     /// Name of the upstream.

@@ -140,6 +140,8 @@ reasons! {
     CallerGone = "CALLER_GONE" => Cancelled;
     /// The breaker of the upstream is Open.
     CircuitOpen = "CIRCUIT_OPEN" => NotNow;
+    /// The upstream has as many calls at once as the routes let it have.
+    UpstreamFull = "UPSTREAM_FULL" => NotNow;
     /// The upstream cannot be reached or broke off.
     UpstreamUnavailable = "UPSTREAM_UNAVAILABLE" => Unavailable;
     /// The upstream answered something that is no gRPC.

@@ -50,6 +50,8 @@ pub struct Upstream {
     pub allow_weaker: bool,
     /// Longest message of a request, in bytes.
     pub max_message: Option<usize>,
+    /// Calls that it has at once at most; further ones are refused.
+    pub max_concurrent_calls: usize,
     /// How often its endpoints are asked for their health; never without.
     pub health_check: Option<Duration>,
     /// What callers need, by service (`pkg.Service`) or method (`pkg.Service/Method`).

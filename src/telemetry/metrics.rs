@@ -42,6 +42,8 @@ pub struct Metrics {
     pub breaker_state: IntGaugeVec,
     /// `upstream_retries_total{service,outcome}`.
     pub retries: IntCounterVec,
+    /// `upstream_calls_refused_total{service}`.
+    pub calls_refused: IntCounterVec,
     /// `access_feed_age_seconds{producer}`: `auth` or `admin`.
     pub feed_age: GaugeVec,
     /// `rate_limited_total{limit}`: `principal` or `address`.
@@ -96,6 +98,12 @@ impl Metrics {
                 "upstream_retries_total",
                 "Attempts after the first one, and those that the budget refused.",
                 &["service", "outcome"],
+            ),
+            calls_refused: counters(
+                r,
+                "upstream_calls_refused_total",
+                "Attempts that were refused since the upstream had as many calls at once as it may.",
+                &["service"],
             ),
             feed_age: add(
                 r,

@@ -21,6 +21,7 @@ use super::{
     failure::{RETRY_AFTER, broken},
     idle::Activity,
     judge::Judge,
+    places::Place,
     plan::out_of_time,
     wire::Wire,
 };
@@ -36,6 +37,8 @@ pub(super) struct Answer {
     /// Read ahead to learn whether the call may be repeated.
     held: Option<Frame<Bytes>>,
     judge: Option<Judge>,
+    /// Kept as long as the upstream may send.
+    place: Option<Place>,
     /// Where the answer must be one message.
     one: Option<Count>,
     timer: Option<(Limit, Pin<Box<Sleep>>)>,
@@ -67,11 +70,18 @@ impl Answer {
             inner: Joined::new(inner),
             held: None,
             judge,
+            place: None,
             one,
             timer: Some((limit, Box::pin(tokio::time::sleep_until(end)))),
             done: false,
             failed: false,
         }
+    }
+
+    /// The call's place, which is free again once the answer has ended or is dropped.
+    pub(super) fn holding(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
     }
 
     /// Reads the first frame and holds it. Returns the status, when it is trailers.
@@ -101,6 +111,7 @@ impl Answer {
             return self.fail(deadline_exceeded(self.service));
         }
         self.done = true;
+        self.place = None;
         if let Some(judge) = self.judge.take() {
             judge.status(code_of(&trailers).unwrap_or(Code::Unknown));
         }

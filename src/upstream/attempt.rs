@@ -1,4 +1,4 @@
-//! One attempt of a call: breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
+//! One attempt of a call: a place at the service, breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use tonic::{Code, Status, body::Body};
@@ -11,6 +11,7 @@ use super::{
     endpoint::Endpoint,
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
+    places::Place,
     plan::{Plan, out_of_time},
     pool::no_endpoint,
     replay::Replay,
@@ -38,6 +39,8 @@ pub(super) struct Reply {
 
 /// Sends the call once, with headers that were [`prepare`]d.
 pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
+    // Before the breaker: who finds no place must not be its probe.
+    let place = shared.places.take().map_err(Failure::refused)?;
     let permit = shared
         .breaker
         .acquire()
@@ -53,7 +56,7 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
     };
     let request = request(plan, parts, &picked.endpoint, body);
     match picked.endpoint.send(request).await {
-        Ok(response) => reply(shared, plan, response, judge).await,
+        Ok(response) => reply(shared, plan, response, judge, place).await,
         Err(failure) => {
             if failure.kind == Kind::Connection {
                 shared.balance.suspect();
@@ -125,7 +128,13 @@ fn forwarded(parts: &mut Parts, host: Option<HeaderValue>) {
     }
 }
 
-async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Judge) -> Result<Reply, Failure> {
+async fn reply(
+    shared: &Shared,
+    plan: &Plan,
+    response: Response<Wire>,
+    judge: Judge,
+    place: Place,
+) -> Result<Reply, Failure> {
     let (mut head, incoming) = response.into_parts();
     // Of the body that came, not of the one that goes on: gRPC-Web writes the trailers into it.
     head.headers.remove(header::CONTENT_LENGTH);
@@ -173,7 +182,7 @@ async fn reply(shared: &Shared, plan: &Plan, response: Response<Wire>, judge: Ju
         None => (Limit::Idle(plan.activity.clone()), plan.activity.idle_at()),
     };
     let one = plan.one_answer.then(Count::default);
-    let mut answer = Answer::new(shared.name, incoming, judge, one, limit, end);
+    let mut answer = Answer::new(shared.name, incoming, judge, one, limit, end).holding(place);
     let status = if plan.hold() { answer.hold().await } else { None };
     let response = Response::from_parts(head, Body::new(answer));
     Ok(Reply { response, status })

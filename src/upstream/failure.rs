@@ -17,7 +17,7 @@ pub(super) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_se
 /// How far an attempt got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Our own breaker said no.
+    /// Our own limit or breaker said no.
     Refused,
     /// No connection.
     Connection,

@@ -2,6 +2,7 @@
 
 mod breaking;
 mod bytes;
+mod crowding;
 mod deadlines;
 mod endings;
 mod peer;

@@ -15,6 +15,8 @@ use super::{super::parse, Access, Descriptors, FeedStale, Idempotency, Policy, R
 const OURS: &[&str] = &["auth", "user", "admin", "gateway", "mesh", "all"];
 /// How often an endpoint may be asked for its health.
 const HEALTH: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3600));
+/// Calls that an upstream has at once where the file does not say: what Envoy lets a cluster have, and more than most services can do.
+const CALLS_AT_ONCE: usize = 1024;
 const SECOND: Duration = Duration::from_secs(1);
 const MS: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -42,6 +44,7 @@ struct RawUpstream {
     #[serde(default)]
     allow_weaker: bool,
     max_message: Option<Text>,
+    max_concurrent_calls: Option<usize>,
     health_check: Option<Text>,
     #[serde(default)]
     policy: BTreeMap<String, RawPolicy>,
@@ -181,6 +184,9 @@ impl RawUpstream {
         if OURS.contains(&&*self.name) {
             at.problem("this name is taken by a part of LogiCore");
         }
+        if self.max_concurrent_calls == Some(0) {
+            at.problem("max_concurrent_calls: must be 1 at least");
+        }
         let endpoints = at.take("endpoints", parse::endpoints(&self.endpoints.join(",")));
         let descriptors = match &*self.descriptors {
             "reflection" => Descriptors::Reflection,
@@ -194,6 +200,7 @@ impl RawUpstream {
             public: self.public,
             allow_weaker: self.allow_weaker,
             max_message: at.bytes("max_message", self.max_message),
+            max_concurrent_calls: self.max_concurrent_calls.unwrap_or(CALLS_AT_ONCE),
             health_check: at.duration("health_check", self.health_check, SECOND, HEALTH),
             policies: self
                 .policy

@@ -18,6 +18,7 @@ fn a_whole_file_is_read() {
         descriptors = "sets/shipments.binpb"
         public = ["shipments.v1.ShipmentService/Track"]
         max_message = "1MiB"
+        max_concurrent_calls = 200
         health_check = "5s"
         [upstream.tls]
         ca = "ca.pem"
@@ -49,6 +50,10 @@ fn a_whole_file_is_read() {
     };
     assert_eq!(shipments.max_message, Some(1 << 20));
     assert_eq!(shipments.health_check, Some(Duration::from_secs(5)));
+    assert_eq!(
+        (shipments.max_concurrent_calls, canary.max_concurrent_calls),
+        (200, 1024)
+    );
     assert_eq!(canary.descriptors, Descriptors::Reflection);
     let files: Vec<_> = routes.files().map(|p| p.display().to_string()).collect();
     assert_eq!(
@@ -105,6 +110,11 @@ fn every_problem_is_told() {
             with("max_message = \"12\""),
             "upstream `shipments`: max_message: must be a size",
         ),
+        (
+            with("max_concurrent_calls = 0"),
+            "max_concurrent_calls: must be 1 at least",
+        ),
+        (with("max_concurrent_calls = -1"), "invalid value: integer `-1`"),
         (with("health_check = \"1ms\""), "health_check: must be from 100ms to 1h"),
         (
             with("[upstream.tls]\nca = \"a\"\ncert = \"b\""),

@@ -170,6 +170,10 @@ impl Reloader {
             tracing::warn!(note, "a method is not served as its descriptors ask");
         }
         self.current.store(live);
+        // Those that stay have the limit of before until it is certain that these routes serve.
+        known
+            .iter()
+            .for_each(|k| k.upstream.limit_calls(k.settings.max_concurrent_calls));
         self.known = known.into_iter().map(|k| (k.settings.name.clone(), k)).collect();
         self.told(notes, pending);
         Ok(Outcome::Applied)

@@ -105,8 +105,8 @@ fn split(to: &str, lines: &str) -> String {
     format!("[[split]]\nservice = \"x.v1.Echo\"\nto = \"{to}\"\n{lines}\n")
 }
 
-/// Calls a method by gRPC. Returns the status and the headers, in which the server names itself.
-async fn call(gateway: &HttpService, path: &str, headers: &[(&'static str, &str)]) -> (String, HeaderMap) {
+/// Calls a method by gRPC. Returns an answer that has begun.
+async fn begin(gateway: &HttpService, path: &str, headers: &[(&'static str, &str)]) -> http::Response<Body> {
     let mut request = Request::post(path)
         .version(http::Version::HTTP_2)
         .header("content-type", "application/grpc")
@@ -116,7 +116,12 @@ async fn call(gateway: &HttpService, path: &str, headers: &[(&'static str, &str)
     }
     let body = Body::new(http_body_util::Full::from(vec![0, 0, 0, 0, 0]));
     let Ok(answer) = gateway.clone().oneshot(request.body(body).unwrap()).await;
-    let (head, body) = answer.into_parts();
+    answer
+}
+
+/// The same to the answer's end. Returns the status and the headers, in which the server names itself.
+async fn call(gateway: &HttpService, path: &str, headers: &[(&'static str, &str)]) -> (String, HeaderMap) {
+    let (head, body) = begin(gateway, path, headers).await.into_parts();
     let trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
     let status = head.headers.get("grpc-status").or_else(|| trailers.get("grpc-status"));
     (status.map_or("none", |s| s.to_str().unwrap()).to_owned(), head.headers)
@@ -189,6 +194,26 @@ async fn reflection_tells_what_there_is_in_both_versions() {
                 .is_none()
         );
     }
+}
+
+#[tokio::test]
+async fn a_new_limit_counts_the_calls_that_run() {
+    let mut bench = Bench::new();
+    bench.set("x.binpb", &proto("x"));
+    let a = Echo::start("a").await;
+    let gateway = bench.gateway();
+    let of = |most: usize| upstream("a", &a, "x.binpb", "x") + &format!("max_concurrent_calls = {most}\n");
+    assert_eq!(bench.routes(&of(1)).await, Outcome::Applied);
+    let running = begin(&gateway, X, &[]).await;
+    assert_eq!(server_of(&gateway, X, &[]).await, "14 ");
+    assert_eq!(bench.routes(&(of(5) + &of(5))).await, Outcome::Refused);
+    assert_eq!(server_of(&gateway, X, &[]).await, "14 ", "a bad file changes nothing");
+    assert_eq!(bench.routes(&of(2)).await, Outcome::Applied);
+    assert_eq!(server_of(&gateway, X, &[]).await, "0 a");
+    assert_eq!(bench.routes(&of(1)).await, Outcome::Applied);
+    assert_eq!(server_of(&gateway, X, &[]).await, "14 ", "it still runs");
+    drop(running);
+    assert_eq!(server_of(&gateway, X, &[]).await, "0 a");
 }
 
 #[tokio::test]

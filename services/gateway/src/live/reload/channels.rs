@@ -62,6 +62,7 @@ fn channel(ctx: &Context, settings: &UpstreamSettings) -> Result<Upstream, Strin
         &ctx.settings.resilience,
         Arc::clone(&ctx.metrics),
     );
+    upstream.limit_calls(settings.max_concurrent_calls);
     if let Some(every) = settings.health_check {
         upstream.check_health(every);
     }
