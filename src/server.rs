@@ -6,7 +6,8 @@
 //! | `networks` | which addresses belong together, and whose word is believed |
 //! | `proxy` | the PROXY protocol of balancers in front |
 //! | `tls` | certificate and key |
-//! | `connection` | one connection from its first byte to its last: its protocol, how long it is kept |
+//! | `connection` | one connection from its first byte to its last, and its protocol |
+//! | `life` | how long a connection is kept |
 //! | `counted`, `frames`, `traffic` | what goes over it, and what of that is too much or too little |
 //! | `gather` | small writes, held for one turn |
 //! | `refuse` | telling that there is no place |
@@ -19,6 +20,7 @@ mod connection;
 mod counted;
 mod frames;
 mod gather;
+mod life;
 mod networks;
 mod phase;
 mod places;
@@ -40,7 +42,7 @@ use tokio::{
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
-use self::places::Places;
+use self::places::{OfAddress, Place, Places};
 use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Ended, Protocols};
@@ -155,10 +157,46 @@ struct Front {
     refusals: Arc<Semaphore>,
 }
 
+/// A connection that is served.
+struct Admitted {
+    io: TcpStream,
+    address: SocketAddr,
+    of_all: Place,
+    /// None where an address brings many callers.
+    of_address: Option<OfAddress>,
+}
+
 impl Front {
-    async fn take(&self, mut io: TcpStream, address: SocketAddr) {
-        let Some(_place) = self.places.take() else {
-            return self.refuse("full", io).await;
+    async fn take(&self, io: TcpStream, address: SocketAddr) {
+        // Boxed, as is all that is over before a connection is served: a task stays as large as its largest moment.
+        let Some(admitted) = Box::pin(self.admit(io, address)).await else {
+            return;
+        };
+        let Admitted {
+            io,
+            address,
+            of_all: _place,
+            of_address,
+        } = admitted;
+        let drive = match &self.tls {
+            None => self.connections.drive(io, Some(address)),
+            Some(certificate) => match Box::pin(certificate.accept(io)).await {
+                None => return,
+                Some(io) => self.connections.drive(io, Some(address)),
+            },
+        };
+        if drive.await == Ended::Flood
+            && let Some(place) = of_address
+        {
+            place.flooded();
+        }
+    }
+
+    /// Finds out who comes, and a place. `None` for whom there is none, who has been told.
+    async fn admit(&self, mut io: TcpStream, address: SocketAddr) -> Option<Admitted> {
+        let Some(of_all) = self.places.take() else {
+            self.refuse("full", io).await;
+            return None;
         };
         if let Err(error) = io.set_nodelay(true) {
             tracing::debug!(%error, "connection without TCP_NODELAY");
@@ -167,34 +205,25 @@ impl Front {
             Ok(address) => address,
             Err(error) => {
                 tracing::debug!(%error, %address, "no PROXY header");
-                return self.connections.count_refused("proxy");
+                self.connections.count_refused("proxy");
+                return None;
             }
         };
         let many = self.proxies.contain(address.ip()) || self.balancers.contain(address.ip());
-        let place = if many { None } else { self.places.take_of(address.ip()) };
-        if place.is_none() && !many {
-            return self.refuse("address", io).await;
+        let of_address = if many { None } else { self.places.take_of(address.ip()) };
+        if of_address.is_none() && !many {
+            self.refuse("address", io).await;
+            return None;
         }
-        if let Some(place) = &place {
+        if let Some(place) = &of_address {
             tokio::time::sleep(place.wait()).await;
         }
-        if self.serve(io, address).await == Ended::Flood
-            && let Some(place) = place
-        {
-            place.flooded();
-        }
-    }
-
-    async fn serve(&self, io: TcpStream, address: SocketAddr) -> Ended {
-        let Some(certificate) = &self.tls else {
-            return self.connections.drive(io, Some(address)).await;
-        };
-        match tokio::time::timeout(HEAD_TIMEOUT, certificate.acceptor().accept(io)).await {
-            Ok(Ok(io)) => return self.connections.drive(io, Some(address)).await,
-            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-            Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
-        Ended::Well
+        Some(Admitted {
+            io,
+            address,
+            of_all,
+            of_address,
+        })
     }
 
     /// Who is at the other end, as a balancer says where one is in front.

@@ -17,7 +17,6 @@ use hyper_util::{
 };
 use pin_project_lite::pin_project;
 use prometheus::IntGauge;
-use rand::Rng;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::body::Body;
@@ -27,6 +26,7 @@ use super::{
     Gathered, HEAD_TIMEOUT, HttpService, PeerAddr,
     counted::Counted,
     frames::Frames,
+    life::{Due, Life, Looks},
     traffic::{Answer, Traffic, Unwelcome},
 };
 use crate::{join::Joined, settings::Limits, telemetry::Metrics};
@@ -52,12 +52,6 @@ const HEADROOM: usize = 2;
 const PEER_HEADERS: usize = 8 << 10;
 /// The least that hyper takes as the buffer of an HTTP/1 head.
 const LEAST_BUFFER: usize = 8 << 10;
-/// Length of HTTP/2's preface. Until so much has come hyper does not know the protocol, and waits without a limit of its own.
-const PREFACE: usize = 24;
-/// A peer that makes no room for an answer for two of these is gone, or means to make us keep it.
-const TURN: Duration = Duration::from_secs(60);
-/// Share of a connection's age that is added or taken at random, so that connections which came together do not go together.
-const JITTER: f64 = 0.1;
 /// After a drain's end: what a connection gets to notice.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
 
@@ -137,8 +131,16 @@ impl Connections {
         });
     }
 
-    /// Serves one connection to its end.
-    pub(crate) async fn drive<I>(&self, io: I, peer: Option<SocketAddr>) -> Ended
+    /// Serves one connection to its end. Boxed: a task has room for each kind of connection that it could become, and a
+    /// connection without TLS would carry the room for one with it.
+    pub(crate) fn drive<I>(&self, io: I, peer: Option<SocketAddr>) -> Pin<Box<dyn Future<Output = Ended> + Send + '_>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        Box::pin(self.live(io, peer))
+    }
+
+    async fn live<I>(&self, io: I, peer: Option<SocketAddr>) -> Ended
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -157,9 +159,7 @@ impl Connections {
         };
         let connection = self.builder.serve_connection(TokioIo::new(io), entry);
         tokio::pin!(connection);
-        let cut = Life::cut(&traffic);
-        let end = Life::end(self.life, &traffic);
-        tokio::pin!(cut, end);
+        let mut looks = Looks::new(self.life);
         let mut closing = false;
         loop {
             tokio::select! {
@@ -173,15 +173,15 @@ impl Connections {
                     }
                     return Ended::Well;
                 }
-                why = &mut cut => {
+                due = looks.due(&traffic) => if let Due::Cut(why) = due {
                     self.count_refused(why);
                     return Ended::Well;
-                }
-                () = async { tokio::select! { () = &mut end => {}, () = self.closing.cancelled() => {} } }, if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                },
+                () = self.closing.cancelled(), if !closing => {}
             }
+            closing = true;
+            looks.ending();
+            connection.as_mut().graceful_shutdown();
         }
     }
 
@@ -204,51 +204,6 @@ impl Connections {
 fn cut_off(error: &(dyn std::error::Error + 'static)) -> bool {
     let h2 = std::iter::successors(Some(error), |e| e.source()).find_map(|e| e.downcast_ref::<h2::Error>());
     h2.is_some_and(|e| e.is_go_away() && e.is_library())
-}
-
-/// How long a caller's connection is kept.
-#[derive(Clone, Copy, Debug)]
-struct Life {
-    idle: Duration,
-    age: Duration,
-}
-
-impl Life {
-    /// Waits until a connection is to be cut: its peer says nothing at all, or takes nothing of its answers.
-    async fn cut(traffic: &Traffic) -> &'static str {
-        tokio::time::sleep(HEAD_TIMEOUT).await;
-        if traffic.received.load(Relaxed) < PREFACE {
-            return "silent";
-        }
-        loop {
-            tokio::time::sleep(TURN).await;
-            if traffic.stalled() {
-                return "stalled";
-            }
-        }
-    }
-
-    /// Waits until a connection may end in order: it is old, or nobody asks anything any more. What is under way goes on.
-    async fn end(life: Option<Self>, traffic: &Traffic) {
-        let Some(life) = life else {
-            return std::future::pending().await;
-        };
-        let jitter = rand::rng().random_range(1.0 - JITTER..1.0 + JITTER);
-        let old = tokio::time::sleep(life.age.mul_f64(jitter));
-        tokio::pin!(old);
-        let mut requests = 0;
-        loop {
-            tokio::select! {
-                () = &mut old => return,
-                () = tokio::time::sleep(life.idle) => {
-                    let before = std::mem::replace(&mut requests, traffic.requests.load(Relaxed));
-                    if before == requests {
-                        return;
-                    }
-                }
-            }
-        }
-    }
 }
 
 fn builder(protocols: Protocols, limits: &Limits) -> auto::Builder<TokioExecutor> {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
+use super::HEAD_TIMEOUT;
 use crate::{
     error::{BoxError, Error, Reason},
     pem::{self, LOOK_EVERY},
@@ -39,9 +41,15 @@ impl Certificate {
         }))
     }
 
-    /// An acceptor of the pair in force.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.config.load_full())
+    /// Shakes hands with the pair in force; `None` when that fails or takes too long.
+    pub(super) async fn accept(&self, io: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let acceptor = TlsAcceptor::from(self.config.load_full());
+        match tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(io)).await {
+            Ok(Ok(io)) => return Some(io),
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
+        }
+        None
     }
 
     /// Follows the files until `stop`. A pair that cannot be used leaves the old one in force.
