@@ -189,6 +189,21 @@ impl ById {
     }
 }
 
+impl From<Vec<Entry>> for ById {
+    /// Of several of one id, the last counts.
+    fn from(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_key(|entry| (entry.id.array(), entry.id));
+        entries.reverse();
+        entries.dedup_by_key(|entry| entry.id);
+        entries.reverse();
+        let mut held = Self::default();
+        for array in entries.chunk_by(|a, b| a.id.array() == b.id.array()) {
+            held.0.insert_mut(array[0].id.array(), array.into());
+        }
+        held
+    }
+}
+
 fn search(array: &[Entry], id: Id) -> Result<usize, usize> {
     array.binary_search_by_key(&id, |entry| entry.id)
 }

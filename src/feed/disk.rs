@@ -12,7 +12,7 @@ use std::{
 use aws_lc_rs::digest::{self, SHA256, SHA256_OUTPUT_LEN, digest};
 use prost::Message;
 
-use super::resources::{PART, Snapshot};
+use super::resources::{Gathering, PART, Snapshot};
 use crate::api::mesh as pb;
 
 /// First bytes of a file; behind them the format's version, the digest of all that follows it, and the time.
@@ -77,17 +77,18 @@ pub(super) fn load(path: &Path) -> Option<Saved> {
         return None;
     }
     let (heard, mut parts) = body.split_first_chunk()?;
-    let mut snapshot = Snapshot::default();
-    let mut more = true;
+    let first = pb::Update::decode_length_delimited(&mut parts).ok()?;
+    let mut gathering = Gathering::new(first.revision);
+    gathering.extend(first.upserts);
+    let mut more = first.more;
     while more {
         let part = pb::Update::decode_length_delimited(&mut parts).ok()?;
+        gathering.extend(part.upserts);
         more = part.more;
-        snapshot.revision = part.revision;
-        snapshot.resources.extend(part.upserts);
     }
-    parts.is_empty().then_some(Saved {
+    parts.is_empty().then(|| Saved {
         heard: i64::from_be_bytes(*heard),
-        snapshot,
+        snapshot: gathering.finish(),
     })
 }
 

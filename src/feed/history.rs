@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::resources::{Resources, Snapshot};
+use super::resources::{Gathering, Resources, Snapshot};
 use crate::api::mesh as pb;
 
 /// Resources and removals kept in the log. A watcher that has missed more gets a snapshot, which costs no more than that.
@@ -46,12 +46,12 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(epoch: String, head: u64, resources: Vec<pb::Resource>) -> Self {
-        let mut held = Resources::default();
-        held.extend(resources);
+        let mut gathering = Gathering::default();
+        gathering.extend(resources);
         Self {
             epoch,
             head,
-            resources: held,
+            resources: gathering.finish().resources,
             log: VecDeque::new(),
             weight: 0,
         }

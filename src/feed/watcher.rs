@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     AccessView, HEARTBEAT,
     keeper::{self, Keeper},
-    resources::Snapshot,
+    resources::Gathering,
     view::Source,
 };
 use crate::{
@@ -175,7 +175,7 @@ impl Watcher {
     }
 
     /// Takes one message in; `parts` is what has come of a snapshot so far. Returns what there is to acknowledge.
-    fn take(&self, answer: pb::SyncResponse, parts: &mut Option<Snapshot>) -> Result<Option<pb::Revision>, Status> {
+    fn take(&self, answer: pb::SyncResponse, parts: &mut Option<Gathering>) -> Result<Option<pb::Revision>, Status> {
         let revision = match answer.message {
             Some(Message::Snapshot(update)) => self.gather(update, parts)?,
             // Nothing comes between the parts of a snapshot.
@@ -200,23 +200,19 @@ impl Watcher {
     }
 
     /// Takes a part of a snapshot in. With the last one all of it is in force, and its revision returned.
-    fn gather(&self, part: pb::Update, parts: &mut Option<Snapshot>) -> Result<Option<pb::Revision>, Status> {
+    fn gather(&self, part: pb::Update, parts: &mut Option<Gathering>) -> Result<Option<pb::Revision>, Status> {
         let mut whole = match parts.take() {
-            Some(begun) if begun.revision != part.revision => return Err(self.out_of_step()),
+            Some(begun) if begun.revision() != part.revision.as_ref() => return Err(self.out_of_step()),
             Some(begun) => begun,
-            None => Snapshot {
-                revision: part.revision,
-                ..Snapshot::default()
-            },
+            None => Gathering::new(part.revision.clone()),
         };
-        whole.resources.extend(part.upserts);
+        whole.extend(part.upserts);
         if part.more {
             *parts = Some(whole);
             return Ok(None);
         }
-        let revision = whole.revision.clone();
-        self.view.replace(self.source, whole);
-        Ok(revision)
+        self.view.replace(self.source, whole.finish());
+        Ok(part.revision)
     }
 
     /// The stream is ordered, so this is a defect somewhere; starting over mends it.

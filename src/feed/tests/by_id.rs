@@ -84,6 +84,7 @@ proptest! {
     #[test]
     fn it_is_a_map(steps in proptest::collection::vec((0..40_u128, 0..3_u8, 0..9_u64), 0..200)) {
         let (mut held, mut expected) = (ById::default(), BTreeMap::new());
+        let mut put = Vec::new();
         for (number, what, below) in steps {
             // Both halves count the same, so that some share an array.
             let (high, low) = (number / 6, number % 6);
@@ -94,11 +95,15 @@ proptest! {
                 prop_assert_eq!(held.remove(entry.id), expected.remove(&marks.key).is_some());
             } else {
                 held.put(entry);
+                put.push(entry);
                 expected.insert(marks.key.clone(), marks);
             }
         }
         let there: BTreeMap<_, _> = held.iter().map(Entry::resource).map(|r| (r.key.clone(), r)).collect();
         prop_assert_eq!(held.iter().count(), there.len());
         prop_assert_eq!(there, expected);
+        let mut one_by_one = ById::default();
+        put.iter().for_each(|entry| one_by_one.put(*entry));
+        prop_assert_eq!(ById::from(put), one_by_one, "made at once, it is the same");
     }
 }
