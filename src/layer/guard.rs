@@ -4,6 +4,7 @@
 //! byte for byte what was sent. The scan must never read another value than the service behind it will: where a decoder could
 //! see it differently, the message is refused.
 
+mod collect;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,20 +16,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use futures_util::future::Either;
 use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tonic::{Status, body::Body};
+use http_body_util::Full;
+use tonic::body::Body;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
+pub use collect::{Memory, Uncounted};
 pub use scan::last_string;
 
 use super::{
     AnswerFuture,
     authorize::{Verdict, missing_permission},
-    body::unreadable,
     ready, refuse, route,
 };
 use crate::{
@@ -45,24 +45,40 @@ pub struct MaxMessage(pub usize);
 
 /// Holds messages against the verdict in the request's extensions.
 #[derive(Clone, Copy, Debug)]
-pub struct GuardLayer {
+pub struct GuardLayer<M = Uncounted> {
     limit: usize,
+    memory: M,
 }
 
 impl GuardLayer {
-    /// A layer that reads messages up to `limit` bytes.
+    /// A layer that reads messages up to `limit` bytes, however many at once.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self { limit }
+        Self {
+            limit,
+            memory: Uncounted,
+        }
     }
 }
 
-impl<S> Layer<S> for GuardLayer {
-    type Service = Guard<S>;
+impl<M> GuardLayer<M> {
+    /// The same, which waits for memory before it collects a message.
+    #[must_use]
+    pub fn within<N: Memory>(self, memory: N) -> GuardLayer<N> {
+        GuardLayer {
+            limit: self.limit,
+            memory,
+        }
+    }
+}
+
+impl<M: Memory, S> Layer<S> for GuardLayer<M> {
+    type Service = Guard<S, M>;
 
     fn layer(&self, inner: S) -> Self::Service {
         Guard {
             limit: self.limit,
+            memory: self.memory.clone(),
             inner,
         }
     }
@@ -70,13 +86,15 @@ impl<S> Layer<S> for GuardLayer {
 
 /// A service whose messages are looked at where they must be.
 #[derive(Clone, Copy, Debug)]
-pub struct Guard<S> {
+pub struct Guard<S, M = Uncounted> {
     limit: usize,
+    memory: M,
     inner: S,
 }
 
-impl<S> Service<Request<Body>> for Guard<S>
+impl<S, M> Service<Request<Body>> for Guard<S, M>
 where
+    M: Memory,
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
@@ -96,8 +114,9 @@ where
                 let mut inner = ready::take(&mut self.inner);
                 let of_method = request.extensions().get::<MaxMessage>();
                 let limit = of_method.map_or(self.limit, |most| most.0);
+                let memory = self.memory.clone();
                 Either::Right(Box::pin(async move {
-                    match admit(verdict, request, limit).await {
+                    match admit(verdict, request, limit, &memory).await {
                         Ok(request) => inner.call(request).await,
                         Err(error) => Ok(refuse(error)),
                     }
@@ -107,10 +126,15 @@ where
     }
 }
 
-async fn admit(verdict: Option<Verdict>, request: Request<Body>, limit: usize) -> Result<Request<Body>, Error> {
+async fn admit<M: Memory>(
+    verdict: Option<Verdict>,
+    request: Request<Body>,
+    limit: usize,
+    memory: &M,
+) -> Result<Request<Body>, Error> {
     let verdict = verdict.ok_or_else(|| Error::internal("guard stands behind authorize"))?;
     let (parts, body) = request.into_parts();
-    let bytes = collect(body, limit).await?;
+    let bytes = collect::collect(body, limit, memory, &parts.extensions).await?;
     let principal = parts.extensions.get::<Arc<Principal>>().ok_or_else(missing_token)?;
     let method = route::method(&parts.extensions).ok_or_else(|| Error::internal("guard stands behind route"))?;
     guard(verdict, method, principal, &unframed(&parts.headers, &bytes, limit)?)?;
@@ -167,30 +191,6 @@ fn unframed<'b>(headers: &HeaderMap, body: &'b [u8], limit: usize) -> Result<Cow
         }
         _ => Err(malformed("the message has flags that do not exist")),
     }
-}
-
-async fn collect(body: Body, limit: usize) -> Result<Bytes, Error> {
-    let limited = Limited::new(body, limit.saturating_add(PREFIX));
-    let bytes = match limited.collect().await {
-        Ok(collected) => collected.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_large(limit)),
-        Err(error) => {
-            return Err(match error.downcast::<Status>() {
-                Ok(status) => unreadable(*status),
-                Err(error) => Error::new(Reason::CallerGone, "the request broke off").because(error),
-            });
-        }
-    };
-    // A message that is cut and would be too large as well is told what no second try would mend.
-    match announced(&bytes) > limit {
-        true => Err(too_large(limit)),
-        false => Ok(bytes),
-    }
-}
-
-/// Length of the message that the body begins with, as its prefix says.
-fn announced(body: &[u8]) -> usize {
-    body.first_chunk().map_or(0, |prefix| Prefix::read(*prefix).length)
 }
 
 fn too_large(limit: usize) -> Error {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{Extensions, header, request::Parts};
-use logicore::{access::Principal, ids::UserId};
+use logicore::{access::Principal, ids::UserId, layer::guard::Memory};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::routes::Route;
@@ -63,11 +63,15 @@ impl Bounds {
         let announced = request.headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|v| v.to_str().ok()?.parse().ok());
         let bytes = announced.unwrap_or(longest).min(longest);
+        self.place_of(&request.extensions, bytes).await
+    }
+
+    async fn place_of(&self, extensions: &Extensions, bytes: usize) -> Option<Place> {
         if bytes <= SHORT {
             return None;
         }
         let kib = bytes.div_ceil(1 << 10);
-        let of_one = match request.extensions.get::<Arc<Principal>>() {
+        let of_one = match extensions.get::<Arc<Principal>>() {
             Some(principal) => Some(permits(self.share(principal.subject), kib.min(OF_ONE)).await?),
             None => None,
         };
@@ -89,6 +93,16 @@ impl Bounds {
         let share = Arc::new(Semaphore::new(OF_ONE));
         shares.insert(caller, Arc::downgrade(&share));
         share
+    }
+}
+
+/// What the guard collects counts with the bodies of REST and Connect. Those reach it whole, without a place that they would keep while
+/// they wait for another one.
+impl Memory for Bounds {
+    type Taken = Option<Place>;
+
+    async fn take(&self, extensions: &Extensions, bytes: usize) -> Option<Place> {
+        self.place_of(extensions, bytes).await
     }
 }
 
@@ -154,5 +168,23 @@ mod tests {
         assert!(place(&other).await.is_ok_and(|place| place.is_some()));
         drop(held);
         assert!(place(&slow).await.is_ok_and(|place| place.is_some()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_are_guarded_count_with_them() {
+        let (bounds, caller) = (Bounds::new(4 << 20), principal());
+        let request = by(&caller, announced(4 << 20));
+        let held = [
+            bounds.place(&request, 4 << 20).await,
+            bounds.place(&request, 4 << 20).await,
+        ];
+        let take = async |bytes: usize| {
+            let taken = bounds.take(&request.extensions, bytes);
+            tokio::time::timeout(std::time::Duration::from_secs(60), taken).await
+        };
+        assert!(take(SHORT + 1).await.is_err(), "its caller has its share");
+        assert!(take(SHORT).await.is_ok_and(|place| place.is_none()));
+        drop(held);
+        assert!(take(SHORT + 1).await.is_ok_and(|place| place.is_some()));
     }
 }

@@ -68,8 +68,8 @@ pub(crate) fn stack(ctx: &Context, own: Routes, by_address: LimitLayer) -> GrpcS
         .layer(LifetimeLayer::new(&ctx.verifier))
         // Reads a body only of somebody who may send it.
         .layer(TranscodeLayer::new(&bounds))
-        // Reads the message, where the policy asks for it.
-        .layer(GuardLayer::new(message_bytes))
+        // Reads the message, where the policy asks for it; long ones within the same bounds.
+        .layer(GuardLayer::new(message_bytes).within(bounds.clone()))
         // Asked only for what was allowed; sees how the upstream fares.
         .layer(FallbackLayer::new(ctx))
         .service(Forward::new(own, &bounds));

@@ -1,10 +1,12 @@
+mod memory;
 mod scan;
 
 use std::sync::Mutex;
 
+use bytes::Bytes;
 use http::HeaderValue;
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use prost::Message;
 use tonic::{Code, Status};
 use tower::ServiceExt;

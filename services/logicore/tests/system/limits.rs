@@ -1,16 +1,29 @@
-//! Rate limits: so many requests a minute for each principal, and for each address that shows no valid token.
+//! Rate limits: so many requests a minute for each principal, and for each address that shows no valid token. And what one principal's
+//! long messages keep others from.
 
-use logicore_harness::{GrpcReply, Layout, Reply, framed, grpc_bytes, grpc_web_bytes};
+use std::{convert::Infallible, net::SocketAddr};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use http::Request;
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use logicore_harness::{GrpcReply, Layout, Reply, framed, grpc_bytes, grpc_web_bytes, soon};
+use tokio::{net::TcpStream, task::JoinSet};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::support::{in_both_layouts, start};
 
+/// Whoever lacks a permission may name itself alone, so the gateway looks into the message.
+const GET_USER: &str = "/logicore.user.v1.UserService/GetUser";
 const GET_ME: &str = "/logicore.auth.v1.AuthService/GetMe";
 
 in_both_layouts!(
     a_principal_has_a_limit_of_its_own_in_every_protocol,
     strangers_share_the_limit_of_their_address,
+    long_messages_that_are_looked_into_wait_for_their_callers_others,
 );
 
 fn limited(answer: &Reply, limit: &str) {
@@ -120,6 +133,84 @@ async fn strangers_share_the_limit_of_their_address(layout: Layout) -> anyhow::R
             200,
             "who shows a token is not a stranger"
         );
+    }
+    Ok(())
+}
+
+async fn long_messages_that_are_looked_into_wait_for_their_callers_others(layout: Layout) -> anyhow::Result<()> {
+    let system = start(layout, &[("SERVICE_TIMEOUT", "120s")]).await?;
+    let address = system.address();
+    let admin = system.admin().await?;
+    let (demo, other) = (
+        system.demo().await?.access,
+        system
+            .person(&admin, "other@example.com", &["user"])
+            .await?
+            .tokens
+            .access,
+    );
+    let own = async |token: &str| {
+        let me = system.get("/auth/me", token).await?.json();
+        anyhow::Ok(me["id"].as_str().unwrap_or_default().to_owned())
+    };
+    let (id, id_of_other) = (own(&demo).await?, own(&other).await?);
+    // Eight MiB are one caller's share.
+    let mut stalled = JoinSet::new();
+    for _ in 0..2 {
+        stalled.spawn(stall(address, demo.clone(), 4 << 20));
+    }
+    soon("the third one to wait", async || {
+        let answer = get_user(address, &demo, &id, 1 << 20, "1S").await?;
+        Ok((answer.code() == Code::DeadlineExceeded).then_some(()))
+    })
+    .await?;
+    for (token, id, filled) in [(&demo, &id, 100), (&other, &id_of_other, 1 << 20)] {
+        let answer = get_user(address, token, id, filled, "60S").await?;
+        assert_eq!(answer.code(), Code::Ok, "{filled}: {:?}", answer.status);
+    }
+    stalled.shutdown().await;
+    soon("it to be served", async || {
+        let answer = get_user(address, &demo, &id, 1 << 20, "60S").await?;
+        Ok((answer.code() == Code::Ok).then_some(()))
+    })
+    .await
+}
+
+/// Asks for an account within this time, by a message that an unknown field makes so much longer.
+async fn get_user(
+    address: SocketAddr,
+    token: &str,
+    id: &str,
+    filled: usize,
+    within: &str,
+) -> anyhow::Result<GrpcReply> {
+    let mut message = vec![0x0a];
+    prost::encoding::encode_varint(id.len() as u64, &mut message);
+    message.extend_from_slice(id.as_bytes());
+    message.push(0x7a);
+    prost::encoding::encode_varint(filled as u64, &mut message);
+    message.resize(message.len() + filled, b'x');
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", &*bearer), ("grpc-timeout", within)];
+    grpc_bytes(address, GET_USER, &headers, framed(&message)).await
+}
+
+/// Announces a message of this length, sends the beginning of it, and no more.
+async fn stall(address: SocketAddr, token: String, length: u32) -> anyhow::Result<()> {
+    let [a, b, c, d] = length.to_be_bytes();
+    let begun = Frame::data(Bytes::from(vec![0, a, b, c, d, 0x7a]));
+    let body = stream::once(std::future::ready(Ok::<_, Infallible>(begun))).chain(stream::pending());
+    let request = Request::post(format!("http://localhost:{}{GET_USER}", address.port()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {token}"))
+        .body(StreamBody::new(body))?;
+    let io = TokioIo::new(TcpStream::connect(address).await?);
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await?;
+    let call = sender.send_request(request);
+    tokio::select! {
+        ended = connection => ended?,
+        answered = call => anyhow::bail!("answered: {:?}", answered?.status()),
     }
     Ok(())
 }

@@ -1,0 +1,100 @@
+//! Reads the one message of a call into memory, and asks for that memory first where more than its beginning has to be waited for.
+//!
+//! The decision to question: what is asked for is what the message's prefix says, since gRPC has no content length. So a body that
+//! goes on behind the end of its message is refused as soon as that shows, as is one whose message will be too long.
+
+use bytes::{Bytes, BytesMut};
+use http::Extensions;
+use http_body::Body as _;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tonic::{Status, body::Body};
+
+use super::too_large;
+use crate::{
+    error::{Error, Reason},
+    framing::{PREFIX, Prefix},
+    layer::body::unreadable,
+};
+
+/// Says when there is memory for a message.
+pub trait Memory: Clone + Send + Sync + 'static {
+    /// Memory that is taken; free again when dropped.
+    type Taken: Send;
+
+    /// Waits until a message of so many bytes may be collected for the caller in a request's extensions.
+    fn take(&self, extensions: &Extensions, bytes: usize) -> impl Future<Output = Self::Taken> + Send;
+}
+
+/// Memory that nobody counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Uncounted;
+
+impl Memory for Uncounted {
+    type Taken = ();
+
+    async fn take(&self, _: &Extensions, _: usize) {}
+}
+
+/// The body with a message of at most `limit` bytes.
+///
+/// # Errors
+/// `MESSAGE_TOO_LARGE`, `MESSAGE_COUNT` where it goes on behind its message, and what broke it off.
+pub(super) async fn collect<M: Memory>(
+    body: Body,
+    limit: usize,
+    memory: &M,
+    extensions: &Extensions,
+) -> Result<Bytes, Error> {
+    let mut body = Limited::new(body, limit.saturating_add(PREFIX));
+    let Some(first) = next(&mut body, limit).await? else {
+        return Ok(Bytes::new());
+    };
+    let mut length = whole(&first, limit)?;
+    // Most are: they are in memory already.
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut all = BytesMut::from(first);
+    let mut taken = None;
+    loop {
+        if let (None, Some(length)) = (&taken, length) {
+            taken = Some(memory.take(extensions, length).await);
+        }
+        let Some(more) = next(&mut body, limit).await? else {
+            return Ok(all.freeze());
+        };
+        all.extend_from_slice(&more);
+        length = whole(&all, limit)?;
+    }
+}
+
+/// The next data; none at the end.
+async fn next(body: &mut Limited<Body>, limit: usize) -> Result<Option<Bytes>, Error> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.downcast::<Status>() {
+            Ok(status) => unreadable(*status),
+            Err(error) if error.is::<LengthLimitError>() => too_large(limit),
+            Err(error) => Error::new(Reason::CallerGone, "the request broke off").because(error),
+        })?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Length of the body, as the prefix of its message says it, once that is there.
+fn whole(so_far: &[u8], limit: usize) -> Result<Option<usize>, Error> {
+    let Some(prefix) = so_far.first_chunk() else {
+        return Ok(None);
+    };
+    let length = Prefix::read(*prefix).length;
+    if length > limit {
+        return Err(too_large(limit));
+    }
+    let whole = PREFIX + length;
+    match so_far.len() > whole {
+        true => Err(Error::new(Reason::MessageCount, "the call must carry one message")),
+        false => Ok(Some(whole)),
+    }
+}
