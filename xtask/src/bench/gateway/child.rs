@@ -16,6 +16,9 @@ use crate::{report::stopwatch, shell};
 
 /// Ticks of `/proc/PID/stat` in a second: `USER_HZ`, which is 100 on every Linux that Rust runs on.
 const TICKS: f64 = 100.0;
+const SECOND: Duration = Duration::from_secs(1);
+/// Seconds of a core that a process at rest uses in a second, at most.
+const AT_REST: f64 = 0.03;
 /// Longest wait for a first answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait for a process that was asked to end.
@@ -54,6 +57,21 @@ impl Child {
             name: name.to_owned(),
             process,
         })
+    }
+
+    /// Waits until the process has nothing to do of itself.
+    pub(super) fn await_rest(&self) -> Result<()> {
+        let watch = stopwatch();
+        let mut used = self.cpu()?;
+        while watch.elapsed() < PATIENCE {
+            thread::sleep(SECOND);
+            let now = self.cpu()?;
+            if now - used <= AT_REST {
+                return Ok(());
+            }
+            used = now;
+        }
+        bail!("{} does not come to rest", self.name)
     }
 
     /// Seconds of a core that the process has used so far, of all its threads.

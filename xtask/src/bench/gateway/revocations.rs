@@ -38,5 +38,7 @@ pub(super) fn start(programs: &Programs, fleet: &Fleet<'_>, folder: &Path) -> Re
     output(&mut fill).context("python3 with its sqlite3 module writes the revocations")?;
     let system = System::start(programs, &folder)?;
     let gateway = fleet.start_ours(&system, "many-revocations", PROXY_CORE, 10, "info")?;
+    // It saves what it was told, which is no call's cost.
+    gateway.child.await_rest()?;
     Ok((gateway, system.token()?, system))
 }
