@@ -59,13 +59,24 @@ pub(super) async fn collect<M: Memory>(
     loop {
         if let (None, Some(length)) = (&taken, length) {
             taken = Some(memory.take(extensions, length).await);
+            all = within(length, &all);
         }
         let Some(more) = next(&mut body, limit).await? else {
             return Ok(all.freeze());
         };
+        if length.is_some_and(|length| all.len() + more.len() > length) {
+            return Err(too_many());
+        }
         all.extend_from_slice(&more);
         length = whole(&all, limit)?;
     }
+}
+
+/// What has come, with room for the rest and for no more: a buffer that grows would double beyond what was granted.
+fn within(length: usize, so_far: &[u8]) -> BytesMut {
+    let mut all = BytesMut::with_capacity(length);
+    all.extend_from_slice(so_far);
+    all
 }
 
 /// The next data; none at the end.
@@ -94,7 +105,11 @@ fn whole(so_far: &[u8], limit: usize) -> Result<Option<usize>, Error> {
     }
     let whole = PREFIX + length;
     match so_far.len() > whole {
-        true => Err(Error::new(Reason::MessageCount, "the call must carry one message")),
+        true => Err(too_many()),
         false => Ok(Some(whole)),
     }
+}
+
+fn too_many() -> Error {
+    Error::new(Reason::MessageCount, "the call must carry one message")
 }

@@ -93,6 +93,20 @@ async fn what_is_there_already_asks_for_none_and_what_comes_asks_once() {
     }
 }
 
+#[tokio::test]
+async fn what_is_granted_is_what_is_held() {
+    let body = long(100_000);
+    for size in [3, 5, 16_384, 60_000, 99_999] {
+        let (parts, sent) = about_oneself(pieces(&body, size)).into_parts();
+        let collected = super::collect::collect(sent, MOST, &One::new(), &parts.extensions).await;
+        let Ok(collected) = collected.unwrap().try_into_mut() else {
+            panic!("nobody else holds it");
+        };
+        assert_eq!((collected.len(), collected.capacity()), (100_000, 100_000), "{size}");
+        assert_eq!(collected, body);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_is_left_where_it_is_while_there_is_no_memory() {
     let (memory, body) = (One::new(), long(100_000));
