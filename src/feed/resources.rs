@@ -137,6 +137,11 @@ impl Gathering {
         self.snapshot.revision.as_ref()
     }
 
+    /// How many have come.
+    pub(super) fn len(&self) -> usize {
+        self.ids.len() + self.snapshot.resources.whole.size()
+    }
+
     /// All that was put together.
     pub(super) fn finish(mut self) -> Snapshot {
         self.snapshot.resources.ids = self.ids.into();

@@ -21,7 +21,13 @@ use self::{
     side::Side,
     state::{AdminState, AuthState, jwks},
 };
-use super::{ADMIN, AUTH, replica::OutOfStep, resources::Snapshot, roles::Catalog, watcher};
+use super::{
+    ADMIN, AUTH,
+    replica::{OutOfStep, Prepared},
+    resources::Snapshot,
+    roles::Catalog,
+    watcher,
+};
 use crate::{
     access::Principal,
     api::mesh::{self as pb, resource::Kind},
@@ -239,8 +245,9 @@ impl AccessView {
 
     /// Takes all that a producer holds, put together already.
     pub(super) fn replace(&self, source: Source, snapshot: Snapshot) {
+        let prepared = Prepared::from(snapshot);
         let mut replica = self.side(source).replica();
-        let resets = replica.snapshot(snapshot);
+        let resets = replica.snapshot(prepared);
         match source {
             Source::Auth => self.compile_auth(&replica),
             Source::Admin => self.compile_admin(&replica, true, true),
@@ -267,7 +274,7 @@ impl AccessView {
         Ok(())
     }
 
-    /// Forgets the revocations that were over at `now`, in seconds since 1970.
+    /// Forgets revocations that were over at `now`, in seconds since 1970; of very many, the rest the next time.
     pub(super) fn expire(&self, now: i64) {
         let mut replica = self.auth.replica();
         let (dropped, changes) = replica.expire(now);

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::{
     AccessView, HEARTBEAT,
     keeper::{self, Keeper},
-    resources::Gathering,
+    resources::{Gathering, PART},
     view::Source,
 };
 use crate::{
@@ -157,10 +157,11 @@ impl Watcher {
             tokio::select! {
                 answer = answers.message() => {
                     let Some(answer) = answer? else { return Ok(()) };
-                    heard = Instant::now();
-                    if let Some(revision) = self.take(answer, &mut parts)? {
+                    if let Some(revision) = self.take(answer, &mut parts).await? {
                         acks.send_replace(pb::Ack { revision: Some(revision) });
                     }
+                    // Not before: while a snapshot is put in force nobody listens.
+                    heard = Instant::now();
                 }
                 _ = tick.tick() => {
                     if heard.elapsed() > SILENCE {
@@ -175,9 +176,14 @@ impl Watcher {
     }
 
     /// Takes one message in; `parts` is what has come of a snapshot so far. Returns what there is to acknowledge.
-    fn take(&self, answer: pb::SyncResponse, parts: &mut Option<Gathering>) -> Result<Option<pb::Revision>, Status> {
+    async fn take(
+        &self,
+        answer: pb::SyncResponse,
+        parts: &mut Option<Gathering>,
+    ) -> Result<Option<pb::Revision>, Status> {
+        let heard = Instant::now();
         let revision = match answer.message {
-            Some(Message::Snapshot(update)) => self.gather(update, parts)?,
+            Some(Message::Snapshot(update)) => self.gather(update, parts).await?,
             // Nothing comes between the parts of a snapshot.
             Some(_) if parts.is_some() => return Err(self.out_of_step()),
             Some(Message::Delta(update)) => {
@@ -194,24 +200,35 @@ impl Watcher {
             None => return Ok(None),
         };
         if parts.is_none() {
-            self.view.heard(self.source, Duration::ZERO);
+            self.view.heard(self.source, heard.elapsed());
         }
         Ok(revision)
     }
 
     /// Takes a part of a snapshot in. With the last one all of it is in force, and its revision returned.
-    fn gather(&self, part: pb::Update, parts: &mut Option<Gathering>) -> Result<Option<pb::Revision>, Status> {
+    async fn gather(&self, part: pb::Update, parts: &mut Option<Gathering>) -> Result<Option<pb::Revision>, Status> {
         let mut whole = match parts.take() {
             Some(begun) if begun.revision() != part.revision.as_ref() => return Err(self.out_of_step()),
             Some(begun) => begun,
             None => Gathering::new(part.revision.clone()),
         };
-        whole.extend(part.upserts);
         if part.more {
+            whole.extend(part.upserts);
             *parts = Some(whole);
             return Ok(None);
         }
-        self.view.replace(self.source, whole.finish());
+        let many = whole.len() + part.upserts.len() > PART;
+        let (view, source) = (self.view.clone(), self.source);
+        let put = move || {
+            whole.extend(part.upserts);
+            view.replace(source, whole.finish());
+        };
+        // A million take half a second. Nothing else of the stream is read meanwhile, so the order is the producer's; whoever
+        // shuts down does not wait, and what was begun ends as a whole.
+        match many {
+            true => tokio::task::spawn_blocking(put).await.map_err(Error::internal)?,
+            false => put(),
+        }
         Ok(part.revision)
     }
 

@@ -148,7 +148,7 @@ fn follow(history: &History, replica: &mut Replica) {
     match history.next(replica.revision()) {
         Next::Nothing => {}
         Next::Delta(update) => drop(replica.delta(update).expect("it continues what is held")),
-        Next::Snapshot(snapshot) => drop(replica.snapshot(snapshot)),
+        Next::Snapshot(snapshot) => drop(replica.snapshot(snapshot.into())),
     }
 }
 

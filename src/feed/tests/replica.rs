@@ -1,7 +1,13 @@
 //! A watcher's copy: what continues it, what runs out, which orders are new.
 
 use super::*;
-use crate::feed::replica::{OutOfStep, Replica};
+use crate::feed::replica::{DROPPED, OutOfStep, Prepared, Replica};
+
+impl From<pb::Update> for Prepared {
+    fn from(update: pb::Update) -> Self {
+        Snapshot::from(update).into()
+    }
+}
 
 fn holding(resources: Vec<pb::Resource>) -> Replica {
     let mut replica = Replica::default();
@@ -97,6 +103,18 @@ fn a_revocation_is_dropped_after_its_last_second() {
     assert_eq!(dropped(&mut replica, 101), 0, "once");
     assert_eq!(dropped(&mut replica, i64::MAX), 1);
     assert_eq!(keys(&replica), ["tenant/a"], "what has no end stays");
+}
+
+#[test]
+fn of_very_many_that_end_at_once_the_rest_is_dropped_the_next_time() {
+    let each = |seconds: std::ops::Range<usize>| seconds.map(|n| revoked(UserId::generate(), 5, 100 + (n % 3) as i64));
+    let mut replica = holding(each(0..2 * DROPPED + 7).collect());
+    assert_eq!(dropped(&mut replica, 100), 0);
+    assert_eq!(dropped(&mut replica, 200), DROPPED);
+    replica.delta(update(8, each(0..3).collect())).unwrap();
+    assert_eq!(dropped(&mut replica, 200), DROPPED);
+    assert_eq!(dropped(&mut replica, 200), 10, "none is passed over");
+    assert!(keys(&replica).is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     api::mesh::feed_service_server::{self, FeedServiceServer},
     error::Error,
-    feed::disk,
+    feed::{disk, resources::PART},
     server::Phase,
 };
 
@@ -138,13 +138,14 @@ async fn whoever_says_nothing_at_all_is_let_go() {
 struct Scripted {
     parts: Arc<Mutex<VecDeque<Vec<Message>>>>,
     hellos: Arc<Mutex<Vec<pb::Hello>>>,
+    acks: Arc<Mutex<Vec<pb::Ack>>>,
 }
 
 impl Scripted {
     fn new(parts: impl IntoIterator<Item = Vec<Message>>) -> Self {
         Self {
             parts: Arc::new(Mutex::new(parts.into_iter().collect())),
-            hellos: Arc::default(),
+            ..Self::default()
         }
     }
 
@@ -155,6 +156,12 @@ impl Scripted {
     /// What the watchers said they held, stream by stream.
     fn had(&self) -> Vec<Option<pb::Revision>> {
         self.hellos.lock().unwrap().iter().map(|h| h.have.clone()).collect()
+    }
+
+    /// What they said was in force.
+    fn acknowledged(&self) -> Vec<pb::Revision> {
+        let acks = self.acks.lock().unwrap();
+        acks.iter().filter_map(|ack| ack.revision.clone()).collect()
     }
 }
 
@@ -178,7 +185,11 @@ impl feed_service_server::FeedService for Scripted {
                 let message = Some(message);
                 let _ = out.send(Ok(pb::SyncResponse { message })).await;
             }
-            while let Ok(Some(_)) = said.message().await {}
+            while let Ok(Some(request)) = said.message().await {
+                if let Some(Say::Ack(ack)) = request.message {
+                    script.acks.lock().unwrap().push(ack);
+                }
+            }
         });
         Ok(Response::new(ReceiverStream::new(answers)))
     }
@@ -278,6 +289,61 @@ async fn parts_that_do_not_belong_together_are_not_taken() {
         assert_eq!(script.had(), [None, None], "{defect:?}");
         assert!(ctx.access.key("k1").is_none() && ctx.access.key("k2").is_none());
     }
+}
+
+/// A process that holds a snapshot and gets another of so many revocations and of an order, and then a delta.
+fn watching_many(count: usize) -> (Context, Scripted) {
+    let many = (0..count).map(|_| revoked(UserId::generate(), 5, i64::MAX));
+    let script = Scripted::new([vec![
+        Message::Snapshot(update(7, vec![key("k1")])),
+        part(8, many.collect()),
+        Message::Snapshot(update(8, vec![resource::breaker_reset("user", 1)])),
+        Message::Delta(update(9, vec![key("k2")])),
+    ]]);
+    (watching_script(&script), script)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_very_many_is_put_in_force_elsewhere_and_then_acknowledged() {
+    let here = std::thread::current().id();
+    for (count, elsewhere) in [(PART - 1, false), (PART, true)] {
+        let (ctx, script) = watching_many(count);
+        let (told, view) = (script.clone(), Arc::downgrade(&ctx.access));
+        let (done, mut orders) = mpsc::unbounded_channel();
+        // An order is carried out by whoever has put it in force.
+        ctx.access.on_breaker_reset(move |_| {
+            let held = view.upgrade().and_then(|view| view.held(Source::Auth)).unwrap().1;
+            assert_eq!(held.revision, Some(revision(EPOCH, 8)));
+            assert_eq!(held.resources.iter().count(), count + 1, "all of it");
+            assert!(!told.acknowledged().contains(&revision(EPOCH, 8)), "not yet");
+            done.send(std::thread::current().id()).unwrap();
+        });
+        let there = orders.recv().await.unwrap();
+        assert_eq!(there != here, elsewhere, "{count}");
+        until(&ctx.access, |v| v.key("k2").is_some()).await;
+        tokio::time::sleep(seconds(1)).await;
+        assert_eq!(script.acknowledged().last(), Some(&revision(EPOCH, 9)));
+        assert_eq!(script.had(), [None], "in step");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_a_snapshot_that_is_being_put_in_force() {
+    let (ctx, script) = watching_many(PART);
+    let (entered, mut inside) = mpsc::unbounded_channel();
+    let (leave, left) = std::sync::mpsc::channel::<()>();
+    let left = Mutex::new(left);
+    ctx.access.on_breaker_reset(move |_| {
+        entered.send(()).unwrap();
+        left.lock().unwrap().recv_timeout(seconds(20)).unwrap();
+    });
+    inside.recv().await.unwrap();
+    ctx.shutdown.cancel();
+    ctx.tasks.close();
+    ctx.tasks.wait().await;
+    assert!(!script.acknowledged().contains(&revision(EPOCH, 8)));
+    leave.send(()).unwrap();
+    assert_eq!(ctx.access.revision(Source::Auth), Some(revision(EPOCH, 8)), "whole");
 }
 
 #[tokio::test(start_paused = true)]
