@@ -16,7 +16,9 @@ use crate::{clock::Clock, context::Context};
 /// How often revocations that are over are looked for, and what has changed is saved.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// How often a snapshot is saved though nothing has changed: its age counts from then.
+/// How often a snapshot is saved though nothing has changed: its age counts from then. Large ones as well, whole: where very many are
+/// revoked something changes every second anyway, and to write the time alone into a file would give up that it is replaced whole or
+/// not at all.
 const SAVE: Duration = Duration::from_secs(60);
 
 /// Part of the time, at most, that is spent on saving: a million revocations take a second, and change every second.
@@ -68,8 +70,11 @@ impl Save {
         let Some(age) = self.at.map(|at| at.elapsed()) else {
             return true;
         };
-        let changed = version != self.version;
-        age >= SAVE || (changed && (ending || age >= self.took * SHARE))
+        let rest = self.took * SHARE;
+        match version != self.version {
+            true => ending || age >= rest,
+            false => age >= rest.max(SAVE),
+        }
     }
 }
 
@@ -136,5 +141,92 @@ impl Keeper {
     fn path(&self, source: Source) -> Option<PathBuf> {
         let dir = self.view.dir.as_ref()?;
         Some(disk::path(dir, self.role, source.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::{settings::Role, testkit};
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    /// The first version, saved a moment ago.
+    fn saved(took: Duration) -> Save {
+        Save {
+            version: 1,
+            at: Some(Instant::now()),
+            took,
+        }
+    }
+
+    #[test]
+    fn what_was_never_saved_is_due() {
+        assert!(Save::default().due(0, false) && Save::default().due(0, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn saving_takes_a_share_of_the_time_and_no_more() {
+        for (took, changed, unchanged) in [(0, 0, 60), (1, 20, 60), (5, 100, 100)] {
+            let save = saved(seconds(took));
+            for (version, wait) in [(2, changed), (1, unchanged)] {
+                let save = Save {
+                    at: Some(Instant::now()),
+                    ..save
+                };
+                if wait > 0 {
+                    advance(seconds(wait) - Duration::from_millis(1)).await;
+                    assert!(!save.due(version, false), "{took} s, version {version}");
+                    advance(Duration::from_millis(1)).await;
+                }
+                assert!(save.due(version, false), "{took} s, version {version}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn at_the_end_what_has_changed_is_saved_and_nothing_else() {
+        let save = saved(seconds(5));
+        assert!(save.due(2, true));
+        assert!(!save.due(1, true));
+    }
+
+    /// A keeper for this folder, of a process that has heard auth, and the file.
+    fn keeper(dir: &std::path::Path) -> (Keeper, PathBuf) {
+        let ctx = testkit::context(Role::Gateway);
+        let view = AccessView::new(Some(dir.to_owned()));
+        testkit::feed(&view, Vec::new(), Vec::new());
+        let keeper = Keeper::new(&view, &ctx);
+        let path = keeper.path(Source::Auth).unwrap();
+        (keeper, path)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_save_that_failed_it_waits_for_a_change_or_a_minute() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut keeper, path) = keeper(dir.path());
+        let view = keeper.view.clone();
+        // No file can take its place.
+        fs::create_dir(&path).unwrap();
+        keeper.save(0, Source::Auth, false).await;
+        fs::remove_dir(&path).unwrap();
+        let mut saves = async |ending| {
+            view.heard(Source::Auth, Duration::ZERO);
+            keeper.save(0, Source::Auth, ending).await;
+            fs::remove_file(&path).is_ok()
+        };
+        assert!(!saves(false).await && !saves(true).await, "not at once");
+        advance(SAVE - Duration::from_millis(1)).await;
+        assert!(!saves(false).await);
+        advance(Duration::from_millis(1)).await;
+        assert!(saves(false).await, "after a minute");
+        testkit::feed(&view, Vec::new(), Vec::new());
+        assert!(saves(true).await, "and with a change");
     }
 }
