@@ -102,6 +102,7 @@ impl Answer {
     }
 
     fn ended(&mut self, trailers: HeaderMap) -> Frame<Bytes> {
+        self.place = None;
         if self.one.as_ref().is_some_and(|one| !one.met()) && code_of(&trailers) == Some(Code::Ok) {
             return self.fail(message_count(self.service));
         }
@@ -111,7 +112,6 @@ impl Answer {
             return self.fail(deadline_exceeded(self.service));
         }
         self.done = true;
-        self.place = None;
         if let Some(judge) = self.judge.take() {
             judge.status(code_of(&trailers).unwrap_or(Code::Unknown));
         }

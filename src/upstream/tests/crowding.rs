@@ -121,6 +121,19 @@ async fn an_answer_without_a_body_and_one_that_never_comes_give_it_back() {
 }
 
 #[tokio::test]
+async fn an_answer_that_ended_and_is_failed_here_gives_it_back_at_once() {
+    let peer = Peer::start([Reply::Trailers(Code::Ok)]).await;
+    let upstream = to_peer(&peer);
+    upstream.limit_calls(1);
+    let Ok(answer) = upstream.clone().call(request(LOGIN)).await;
+    let mut body = answer.into_body();
+    let trailers = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "12", "none came where one must");
+    assert_eq!(upstream.0.places.taken(), 0);
+    drop(body);
+}
+
+#[tokio::test]
 async fn each_attempt_takes_the_place_that_the_one_before_gave_back() {
     let peer = Peer::start([Reply::Trailers(Code::Unavailable), Reply::Full(Code::Ok)]).await;
     let upstream = to_peer(&peer);
