@@ -334,15 +334,17 @@ async fn a_shutdown_does_not_wait_for_a_snapshot_that_is_being_put_in_force() {
     let (leave, left) = std::sync::mpsc::channel::<()>();
     let left = Mutex::new(left);
     ctx.access.on_breaker_reset(move |_| {
-        entered.send(()).unwrap();
-        left.lock().unwrap().recv_timeout(seconds(20)).unwrap();
+        entered.send("begun").unwrap();
+        let left = left.lock().unwrap().recv_timeout(seconds(20));
+        entered.send(left.map_or("waited for", |()| "let go")).unwrap();
     });
-    inside.recv().await.unwrap();
+    assert_eq!(inside.recv().await, Some("begun"));
     ctx.shutdown.cancel();
     ctx.tasks.close();
     ctx.tasks.wait().await;
     assert!(!script.acknowledged().contains(&revision(EPOCH, 8)));
     leave.send(()).unwrap();
+    assert_eq!(inside.recv().await, Some("let go"));
     assert_eq!(ctx.access.revision(Source::Auth), Some(revision(EPOCH, 8)), "whole");
 }
 
