@@ -11,6 +11,7 @@
 //! | `counted`, `frames`, `traffic` | what goes over it, and what of that is too much or too little |
 //! | `gather` | small writes, held for one turn |
 //! | `refuse` | telling that there is no place |
+//! | `workers` | threads that serve callers |
 //! | `phase` | where the process stands in its life |
 //!
 //! The loop is our own and not tonic's, because every wait of it must be bounded: a peer that is silent, or that never answers a
@@ -30,6 +31,7 @@ mod refuse;
 mod tests;
 mod tls;
 mod traffic;
+mod workers;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -50,6 +52,8 @@ pub(crate) use gather::Gathered;
 pub use networks::{Networks, network};
 pub use phase::{Lifecycle, Phase};
 pub use traffic::Unwelcome;
+pub use workers::Workers;
+pub(crate) use workers::{current as current_worker, numbers as worker_numbers};
 
 /// What a listener serves. The peer's address is in the request's extensions as [`PeerAddr`].
 pub type HttpService = BoxCloneSyncService<Request<Body>, Response<Body>, std::convert::Infallible>;
@@ -74,12 +78,17 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed `accept`: the usual cause, too many open files, does not pass at once.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves callers on `listener` until the process drains or `ctx.shutdown`, then: readiness off, `drain_delay`, GOAWAY, in-flight
+/// Serves callers on `listener`, by `workers` where there are some, until the process drains or `ctx.shutdown`, then: readiness off, `drain_delay`, GOAWAY, in-flight
 /// requests, end; all within `drain_timeout`.
 ///
 /// # Errors
 /// When certificate or key cannot be read.
-pub async fn serve(ctx: &Context, listener: TcpListener, service: HttpService) -> Result<(), Error> {
+pub async fn serve(
+    ctx: &Context,
+    listener: TcpListener,
+    service: HttpService,
+    workers: Option<Workers>,
+) -> Result<(), Error> {
     let tls = match &ctx.settings.tls {
         Some(files) => Some(tls::Certificate::load(files)?),
         None => None,
@@ -88,7 +97,9 @@ pub async fn serve(ctx: &Context, listener: TcpListener, service: HttpService) -
         ctx.tasks.spawn(Arc::clone(certificate).watch(ctx.shutdown.clone()));
     }
     let front = Arc::new(Front {
-        connections: Connections::new(Protocols::Any, &ctx.settings.limits, service).counted(&ctx.metrics),
+        connections: Connections::new(Protocols::Any, &ctx.settings.limits, service)
+            .counted(&ctx.metrics)
+            .by(workers),
         tls,
         places: Places::new(
             ctx.settings.limits.connections,
@@ -110,7 +121,7 @@ pub async fn serve(ctx: &Context, listener: TcpListener, service: HttpService) -
 /// The way of a TCP listener from its first connection to its last: each connection becomes a task of `connections`.
 pub(crate) async fn accept_tcp<F, T>(ctx: &Context, listener: TcpListener, connections: &Connections, take: F)
 where
-    F: Fn(TcpStream, SocketAddr) -> T,
+    F: Fn(TcpStream, SocketAddr) -> T + Clone + Send + 'static,
     T: Future<Output = ()> + Send + 'static,
 {
     let _outer = ctx.lifecycle.outer_listener();
@@ -126,7 +137,7 @@ where
             tokio::select! {
                 started = &mut stop => break started,
                 accepted = listener.accept() => match accepted {
-                    Ok((io, address)) => connections.spawn(take(io, address)),
+                    Ok((io, address)) => connections.take(io, address, &take),
                     Err(error) => {
                         tracing::warn!(%error, "connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;

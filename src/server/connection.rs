@@ -17,13 +17,16 @@ use hyper_util::{
 };
 use pin_project_lite::pin_project;
 use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::body::Body;
 use tower::{ServiceExt, util::Oneshot};
 
 use super::{
-    Gathered, HEAD_TIMEOUT, HttpService, PeerAddr,
+    Gathered, HEAD_TIMEOUT, HttpService, PeerAddr, Workers,
     counted::Counted,
     frames::Frames,
     life::{Due, Life, Looks},
@@ -81,6 +84,7 @@ pub(crate) struct Connections {
     /// None for proven peers.
     life: Option<Life>,
     metrics: Option<Arc<Metrics>>,
+    workers: Option<Workers>,
     /// Says GOAWAY.
     closing: CancellationToken,
     /// Ends what has not ended by itself.
@@ -98,6 +102,7 @@ impl Connections {
                 age: limits.connection_age,
             }),
             metrics: None,
+            workers: None,
             closing: CancellationToken::new(),
             kill: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -110,6 +115,12 @@ impl Connections {
         self
     }
 
+    /// Has workers serve what is accepted, instead of the runtime that accepts it.
+    pub(super) fn by(mut self, workers: Option<Workers>) -> Self {
+        self.workers = workers;
+        self
+    }
+
     /// Counts a connection that is cut off.
     pub(super) fn count_refused(&self, why: &str) {
         tracing::debug!(why, "connection refused");
@@ -118,17 +129,43 @@ impl Connections {
         }
     }
 
+    /// Runs the task of a connection that was accepted, where such tasks run.
+    pub(super) fn take<F, T>(&self, io: TcpStream, address: SocketAddr, task: &F)
+    where
+        F: Fn(TcpStream, SocketAddr) -> T + Clone + Send + 'static,
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let Some(place) = self.workers.as_ref().map(Workers::place) else {
+            return self.spawn(task(io, address));
+        };
+        let (task, runtime) = (task.clone(), place.runtime().clone());
+        // It is known to the runtime that accepted it, and has to be to the worker's.
+        let moved = io.into_std();
+        let task = async move {
+            let _place = place;
+            match moved.and_then(TcpStream::from_std) {
+                Ok(io) => task(io, address).await,
+                Err(error) => tracing::warn!(%error, "connection could not be given to a worker"),
+            }
+        };
+        self.tasks.spawn_on(self.ending(task), &runtime);
+    }
+
     /// Runs a connection's task, which ends with [`Connections::close`] at the latest.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.ending(task));
+    }
+
+    fn ending(&self, task: impl Future<Output = ()> + Send + 'static) -> impl Future<Output = ()> + Send + 'static {
         let kill = self.kill.clone();
         // Boxed: in the block below it would stand twice, and an idle connection is little more than its task.
         let task = Box::pin(task);
-        self.tasks.spawn(async move {
+        async move {
             tokio::select! {
                 () = task => {}
                 () = kill.cancelled() => {}
             }
-        });
+        }
     }
 
     /// Serves one connection to its end. Boxed: a task has room for each kind of connection that it could become, and a

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Bytes that are worth a system call of their own. A frame of 16 KiB, which is all that most peers take, is not: on loopback and in a
 /// data centre's network the kernel does with four of them at once what it does with one, and copying them costs less.
 const ENOUGH: usize = 32 << 10;
-/// Bytes that are held at most.
-const MOST: usize = 64 << 10;
+/// Bytes that are held at most: four such frames with their heads.
+const MOST: usize = 4 * ((16 << 10) + 9);
 /// Room that is kept for connections which say little.
 const KEPT: usize = 4 << 10;
 /// Flushes of the handshake, which nothing follows of itself.
@@ -294,6 +294,15 @@ mod tests {
         task.turn(&[piece.as_slice(); 3]);
         assert_eq!(task.written()[0].len(), 2 * piece.len());
         assert!(task.io.held.bytes.len() <= MOST);
+    }
+
+    #[test]
+    fn four_frames_of_the_usual_size_leave_together() {
+        let mut task = Task::new(H2);
+        let frame = vec![7; (16 << 10) + 9];
+        task.turn(&[frame.as_slice(); 4]);
+        task.turn(&[]);
+        assert_eq!(task.written(), [&frame.repeat(4)]);
     }
 
     #[test]

@@ -33,22 +33,30 @@ fn settings() -> Settings {
     settings
 }
 
-/// Answers the caller's address; `/slow` after a while.
+/// Answers the caller's address; `/slow` after a while; `/worker` the number of the worker that serves it.
 async fn answer(request: Request<Body>) -> Result<Response<Body>, Infallible> {
     if request.uri().path() == "/slow" {
         tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    if request.uri().path() == "/worker" {
+        return Ok(Response::new(Body::new(Full::from(current_worker().to_string()))));
     }
     let text = request.extensions().get::<PeerAddr>().map(|p| p.0.to_string());
     Ok(Response::new(Body::new(Full::from(text.unwrap_or_default()))))
 }
 
 async fn start(settings: Settings) -> Running {
+    start_by(settings, Some(Workers::start().unwrap())).await
+}
+
+/// Without workers all runs on the test's own runtime, whose clock may stand still.
+async fn start_by(settings: Settings, workers: Option<Workers>) -> Running {
     let ctx = testkit::context_with(settings);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let on = ctx.clone();
     let service = HttpService::new(tower::service_fn(answer));
-    let task = tokio::spawn(async move { serve(&on, listener, service).await });
+    let task = tokio::spawn(async move { serve(&on, listener, service, workers).await });
     ctx.lifecycle.reached(Phase::Serving).await;
     Running { ctx, address, task }
 }
@@ -88,6 +96,21 @@ fn get(path: &str) -> Request<NoBody> {
     Request::get(format!("http://localhost{path}"))
         .body(Empty::new())
         .unwrap()
+}
+
+#[tokio::test]
+async fn connections_are_given_to_workers_in_turn() {
+    let server = start(settings()).await;
+    let (mut held, mut by) = (Vec::new(), Vec::new());
+    for _ in 1..worker_numbers() {
+        let mut sender = http2(server.connect().await).await;
+        let response = sender.send_request(get("/worker")).await.unwrap();
+        let number = response.into_body().collect().await.unwrap().to_bytes();
+        by.push(String::from_utf8(number.into()).unwrap().parse::<usize>().unwrap());
+        held.push(sender);
+    }
+    by.sort_unstable();
+    assert_eq!(by, (1..worker_numbers()).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -156,7 +179,7 @@ async fn silent_peers_do_not_hold_a_drain() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_nothing_is_sent_away() {
-    let server = start(settings()).await;
+    let server = start_by(settings(), None).await;
     for said in ["", "PRI * HTTP/2.0"] {
         let mut io = server.connect().await;
         io.write_all(said.as_bytes()).await.unwrap();
@@ -301,6 +324,6 @@ async fn a_certificate_that_cannot_be_read_refuses_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let ctx = testkit::context_with(with_tls(dir.path()));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let refused = serve(&ctx, listener, HttpService::new(tower::service_fn(answer))).await;
+    let refused = serve(&ctx, listener, HttpService::new(tower::service_fn(answer)), None).await;
     assert!(refused.unwrap_err().message().contains("cert.pem"));
 }

@@ -18,7 +18,10 @@ use tonic::body::Body;
 use super::{
     breaker::Breaker, connection::Dial, failure::Failure, load::Load, pool::Pool, tls::Credentials, wire::Wire,
 };
-use crate::mesh::MemoryAddress;
+use crate::{
+    mesh::MemoryAddress,
+    server::{current_worker, worker_numbers},
+};
 
 /// Tells endpoints apart when names are resolved again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +55,8 @@ pub(super) struct Endpoint {
     pub(super) load: Arc<Load>,
     scheme: Scheme,
     authority: Authority,
-    pool: Pool,
+    /// By the number of the worker, which has connections of its own.
+    pools: Box<[Pool]>,
     /// As it said when it was last asked for its health.
     serves: AtomicBool,
 }
@@ -89,7 +93,9 @@ impl Endpoint {
             load: Load::new(),
             scheme,
             authority,
-            pool: Pool::new(common.service, dial, common.own),
+            pools: (0..worker_numbers())
+                .map(|_| Pool::new(common.service, dial.clone(), common.own))
+                .collect(),
             serves: AtomicBool::new(true),
         }
     }
@@ -113,13 +119,13 @@ impl Endpoint {
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Wire>, Failure> {
-        self.pool.send(request).await
+        self.pools[current_worker()].send(request).await
     }
 
     /// How many connections it has.
     #[cfg(test)]
     pub(super) fn connections(&self) -> usize {
-        self.pool.size()
+        self.pools.iter().map(Pool::size).sum()
     }
 }
 

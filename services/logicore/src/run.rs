@@ -7,7 +7,7 @@ use logicore::{
     Context, Error,
     layer::{self, GrpcService},
     mesh::{self, Listener},
-    server::{self, Phase},
+    server::{self, Phase, Workers},
     settings::{Loaded, Origin, Role, Settings},
     telemetry,
 };
@@ -26,7 +26,12 @@ const LAST_WORK: Duration = Duration::from_secs(3);
 /// # Errors
 /// When it cannot start, or breaks.
 pub(crate) fn run(loaded: Loaded) -> Result<()> {
-    let runtime = runtime::Builder::new_multi_thread()
+    let mut builder = runtime::Builder::new_multi_thread();
+    if loaded.settings.role == Role::Gateway {
+        // Callers have workers of their own; what is left is little.
+        builder.worker_threads(1);
+    }
+    let runtime = builder
         .enable_all()
         .thread_name("logicore")
         .build()
@@ -124,7 +129,8 @@ async fn serve(ctx: &Context, inner: Inner, sockets: Sockets) -> Result<()> {
             "listening"
         );
         let on = ctx.clone();
-        servers.spawn(async move { server::serve(&on, listener, gateway).await });
+        let workers = Workers::start().context("cannot start workers")?;
+        servers.spawn(async move { server::serve(&on, listener, gateway, Some(workers)).await });
         banner::show(ctx).await;
     }
     let mut result = Ok(());
