@@ -11,7 +11,8 @@ use http_body::{Body as HttpBody, Frame};
 
 use super::connection::Stream;
 
-/// Bytes that are taken before the peer is told that there is room for as many: a small part of a stream's window.
+/// Bytes that are taken before they are given back to the windows, where more is there at once: each giving back locks the connection. It
+/// saves no frame, since h2 tells the peer of nothing before half of a window is free.
 const ACKNOWLEDGED: usize = 32 << 10;
 
 /// A response's body.
@@ -19,7 +20,7 @@ const ACKNOWLEDGED: usize = 32 << 10;
 pub(super) struct Wire {
     inner: RecvStream,
     stream: Option<Stream>,
-    /// Bytes that were taken since the peer was told.
+    /// Bytes that were taken and not given back to the windows.
     taken: usize,
     /// All data has come; trailers may follow.
     data_over: bool,
@@ -38,19 +39,29 @@ impl Wire {
     }
 
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
-        let Some(data) = ready!(self.inner.poll_data(cx)) else {
-            return Poll::Ready(None);
-        };
-        let data = data?;
-        self.taken += data.len();
-        if self.taken >= ACKNOWLEDGED {
-            // Fails for a stream that is over, which the next read tells.
-            let _ = self
-                .inner
-                .flow_control()
-                .release_capacity(std::mem::take(&mut self.taken));
+        match self.inner.poll_data(cx) {
+            Poll::Ready(Some(Ok(data))) => {
+                self.taken += data.len();
+                if self.taken >= ACKNOWLEDGED {
+                    self.give_back();
+                }
+                Poll::Ready(Some(Ok(data)))
+            }
+            // The connection's window is everybody's: streams that fall silent must keep nothing of it.
+            Poll::Pending => {
+                self.give_back();
+                Poll::Pending
+            }
+            ended => ended,
         }
-        Poll::Ready(Some(Ok(data)))
+    }
+
+    fn give_back(&mut self) {
+        if self.taken > 0 {
+            let taken = std::mem::take(&mut self.taken);
+            // Fails for a stream that is over, which the next read tells.
+            let _ = self.inner.flow_control().release_capacity(taken);
+        }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
@@ -92,6 +103,52 @@ impl Drop for Wire {
         let left = !self.whole && !self.inner.is_end_stream();
         if let Some(stream) = self.stream.as_ref().filter(|_| left) {
             stream.count_reset();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::{Request, Response};
+    use http_body_util::BodyExt as _;
+    use tokio::io::DuplexStream;
+
+    use super::*;
+
+    /// Less than is given back while more is there; three of them fill a connection's window of 65,535 bytes.
+    const EACH: usize = 30_000;
+
+    /// Begins each answer by as much, and ends none.
+    async fn serve(io: DuplexStream) {
+        let mut connection = h2::server::handshake(io).await.unwrap();
+        let mut open = Vec::new();
+        while let Some(Ok((_, mut answer))) = connection.accept().await {
+            let mut body = answer.send_response(Response::new(()), false).unwrap();
+            body.send_data(vec![0; EACH].into(), false).unwrap();
+            open.push(body);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_that_fall_silent_keep_nothing_of_the_connections_window() {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        tokio::spawn(serve(theirs));
+        let (mut sender, connection) = h2::client::handshake(ours).await.unwrap();
+        tokio::spawn(connection);
+        let mut silent = Vec::new();
+        for number in 1..=20 {
+            let request = Request::get("http://peer/").body(()).unwrap();
+            let (answer, _) = sender.send_request(request, true).unwrap();
+            let mut body = Wire::new(answer.await.unwrap().into_body(), None);
+            let mut came = 0;
+            // Reads on when all has come, as who forwards a stream does.
+            while let Ok(frame) = tokio::time::timeout(Duration::from_secs(1), body.frame()).await {
+                came += frame.unwrap().unwrap().into_data().unwrap().len();
+            }
+            assert_eq!(came, EACH, "of stream {number}");
+            silent.push(body);
         }
     }
 }
