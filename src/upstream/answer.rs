@@ -49,8 +49,8 @@ pub(super) struct Answer {
 
 /// What ends a body.
 pub(super) enum Limit {
-    /// The call's deadline.
-    Deadline,
+    /// The call's deadline, after so much time.
+    Deadline(Duration),
     /// Silence.
     Idle(Activity),
 }
@@ -106,8 +106,8 @@ impl Answer {
         if self.one.as_ref().is_some_and(|one| !one.met()) && code_of(&trailers) == Some(Code::Ok) {
             return self.fail(message_count(self.service));
         }
-        if let (Some((Limit::Deadline, timer)), Some(code)) = (&self.timer, code_of(&trailers))
-            && out_of_time(code, timer.deadline())
+        if let (Some((Limit::Deadline(budget), timer)), Some(code)) = (&self.timer, code_of(&trailers))
+            && out_of_time(code, timer.deadline(), *budget)
         {
             return self.fail(deadline_exceeded(self.service));
         }
@@ -151,7 +151,7 @@ impl Answer {
         let (limit, timer) = self.timer.as_mut()?;
         while timer.as_mut().poll(cx).is_ready() {
             match limit {
-                Limit::Deadline => return Some(deadline_exceeded(self.service)),
+                Limit::Deadline(_) => return Some(deadline_exceeded(self.service)),
                 Limit::Idle(activity) if activity.idle_at() <= Instant::now() => return Some(silent()),
                 Limit::Idle(activity) => timer.as_mut().reset(activity.idle_at()),
             }

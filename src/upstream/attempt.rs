@@ -12,7 +12,7 @@ use super::{
     failure::{Failure, Kind, RETRY_AFTER},
     judge::Judge,
     places::Place,
-    plan::{Plan, out_of_time},
+    plan::Plan,
     pool::no_endpoint,
     replay::Replay,
     wire::Wire,
@@ -153,7 +153,7 @@ async fn reply(
             });
         }
         judge.status(code);
-        if plan.deadline.is_some_and(|deadline| out_of_time(code, deadline)) {
+        if plan.out_of_time(code) {
             return Err(Failure::refused(deadline_exceeded(shared.name)));
         }
         let status = Some((code, Pushback::of(&head.headers)));
@@ -177,8 +177,8 @@ async fn reply(
         judge.status(Code::Ok);
         None
     };
-    let (limit, end) = match plan.deadline {
-        Some(deadline) => (Limit::Deadline, deadline),
+    let (limit, end) = match plan.deadline.zip(plan.budget) {
+        Some((deadline, budget)) => (Limit::Deadline(budget), deadline),
         None => (Limit::Idle(plan.activity.clone()), plan.activity.idle_at()),
     };
     let one = plan.one_answer.then(Count::default);

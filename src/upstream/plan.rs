@@ -14,13 +14,15 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Attempts that the deadline is shared out to.
 const SHARES: u32 = 3;
 
-/// What an upstream's clock may be ahead of ours, which rounds and which others keep waiting.
+/// What an upstream's clock may be ahead of ours at most, which rounds and which others keep waiting.
 const CLOCKS: Duration = Duration::from_millis(20);
+/// It is ahead by no more than this part of the call's time, else all of a short call would count as its end.
+const AHEAD: u32 = 10;
 
 /// Whether a call ended because its time was over, by the upstream's clock. Servers of tonic say CANCELLED then; the caller, who is
-/// still there, has cancelled nothing.
-pub(super) fn out_of_time(code: Code, deadline: Instant) -> bool {
-    code == Code::Cancelled && deadline <= Instant::now() + CLOCKS
+/// still there, has cancelled nothing. `budget`: all the time that the call had.
+pub(super) fn out_of_time(code: Code, deadline: Instant, budget: Duration) -> bool {
+    code == Code::Cancelled && deadline <= Instant::now() + CLOCKS.min(budget / AHEAD)
 }
 
 /// The plan of one call.
@@ -33,6 +35,8 @@ pub(super) struct Plan {
     /// The answer is one message.
     pub(super) one_answer: bool,
     pub(super) deadline: Option<Instant>,
+    /// All the time until then.
+    pub(super) budget: Option<Duration>,
     /// Time of one attempt until its head.
     pub(super) per_try: Option<Duration>,
     /// What the method grants one attempt until its head, whatever the caller's own deadline.
@@ -58,10 +62,17 @@ impl Plan {
             unary,
             one_answer: method.is_some_and(|m| !m.server_streaming),
             deadline: budget.map(|b| Instant::now() + b),
+            budget,
             per_try: budget.filter(|_| repeatable).map(|b| b / SHARES),
             patience: if repeatable { granted / SHARES } else { granted },
             activity: Activity::new(),
         }
+    }
+
+    /// Whether this status says that the call's time was over.
+    pub(super) fn out_of_time(&self, code: Code) -> bool {
+        let time = self.deadline.zip(self.budget);
+        time.is_some_and(|(deadline, budget)| out_of_time(code, deadline, budget))
     }
 
     /// What is left until the deadline.

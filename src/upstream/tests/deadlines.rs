@@ -272,7 +272,15 @@ async fn a_stream_lives_while_its_caller_speaks() {
 
 #[tokio::test(start_paused = true)]
 async fn an_upstream_whose_clock_ends_the_call_first_has_not_cancelled_it() {
-    for (waits, expected) in [(299, Code::DeadlineExceeded), (200, Code::Cancelled)] {
+    for (asked, waits, expected) in [
+        ("300m", 299, Code::DeadlineExceeded),
+        ("300m", 285, Code::DeadlineExceeded),
+        ("300m", 200, Code::Cancelled),
+        ("20m", 19, Code::DeadlineExceeded),
+        // Whoever has little time has not all of it taken for its end.
+        ("20m", 10, Code::Cancelled),
+        ("15m", 0, Code::Cancelled),
+    ] {
         let wait = move || tokio::time::sleep(Duration::from_millis(waits));
         let alone = in_memory(move |_| async move {
             wait().await;
@@ -288,8 +296,8 @@ async fn an_upstream_whose_clock_ends_the_call_first_has_not_cancelled_it() {
         });
         for address in [alone, behind_data] {
             let upstream = to(vec![address], &resilience());
-            let answer = send(&upstream, with_header(request(LOGIN), deadline::HEADER, "300m")).await;
-            assert_eq!(answer.code(), expected, "after {waits} ms");
+            let answer = send(&upstream, with_header(request(LOGIN), deadline::HEADER, asked)).await;
+            assert_eq!(answer.code(), expected, "after {waits} ms of {asked}");
         }
     }
 }
