@@ -7,7 +7,7 @@
 //! | `retry` | which failures are tried again, when, and how many in all |
 //! | `replay` | the request's body, copied while it is forwarded |
 //! | `attempt` | one attempt, from the service's breaker to the response's head |
-//! | `places` | how many calls there are at once |
+//! | `places`, `shares` | how many calls there are at once, and of one caller |
 //! | `breaker` | Closed, Open, HalfOpen |
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
 //! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
@@ -37,6 +37,7 @@ mod pool;
 mod replay;
 mod retry;
 mod sending;
+mod shares;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -184,7 +185,8 @@ impl Upstream {
         }))
     }
 
-    /// From now on `most` calls are made at once, and further ones refused; calls that run go on. Without, there is no limit.
+    /// From now on `most` calls are made at once, of one caller a quarter of them, and further ones refused; calls that run go on. Without,
+    /// there is no limit.
     pub fn limit_calls(&self, most: usize) {
         self.0.places.limit(most);
     }

@@ -28,7 +28,7 @@ fn exported() -> BTreeMap<String, BTreeSet<String>> {
     metrics.breaker_events.with_label_values(&["s", "service", "opened"]);
     metrics.breaker_state.with_label_values(&["s"]);
     metrics.retries.with_label_values(&["s", "succeeded"]);
-    metrics.calls_refused.with_label_values(&["s"]);
+    metrics.calls_refused.with_label_values(&["s", "full"]);
     metrics.connections_refused.with_label_values(&["full"]);
     metrics.feed_age.with_label_values(&["auth"]);
     metrics.rate_limited.with_label_values(&["principal"]);

@@ -132,6 +132,8 @@ reasons! {
     EtagMismatch = "ETAG_MISMATCH" => Aborted;
     /// More requests came than the limit allows.
     RateLimited = "RATE_LIMITED" => ResourceExhausted;
+    /// The caller has as many calls of the upstream at once as one caller may.
+    TooManyCalls = "TOO_MANY_CALLS" => ResourceExhausted;
     /// Too much goes on here at once.
     Overloaded = "OVERLOADED" => Unavailable;
     /// The deadline passed.

@@ -42,7 +42,7 @@ pub struct Metrics {
     pub breaker_state: IntGaugeVec,
     /// `upstream_retries_total{service,outcome}`.
     pub retries: IntCounterVec,
-    /// `upstream_calls_refused_total{service}`.
+    /// `upstream_calls_refused_total{service,why}`: `full` or `caller`.
     pub calls_refused: IntCounterVec,
     /// `access_feed_age_seconds{producer}`: `auth` or `admin`.
     pub feed_age: GaugeVec,
@@ -102,8 +102,8 @@ impl Metrics {
             calls_refused: counters(
                 r,
                 "upstream_calls_refused_total",
-                "Attempts that were refused since the upstream had as many calls at once as it may.",
-                &["service"],
+                "Attempts that were refused since the upstream, or the caller of it, had as many calls at once as it may.",
+                &["service", "why"],
             ),
             feed_age: add(
                 r,

@@ -40,7 +40,7 @@ pub(super) struct Reply {
 /// Sends the call once, with headers that were [`prepare`]d.
 pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
     // Before the breaker: who finds no place must not be its probe.
-    let place = shared.places.take().map_err(Failure::refused)?;
+    let place = shared.places.take(&parts.extensions).map_err(Failure::refused)?;
     let permit = shared
         .breaker
         .acquire()

@@ -63,7 +63,7 @@ async fn a_call_beyond_the_limit_is_refused_and_asks_nothing_of_anybody() {
         let info = answer.status().get_details_error_info().unwrap();
         assert_eq!(info.metadata["upstream"], "user");
         let refused = &slow.upstream.0.metrics.calls_refused;
-        assert_eq!(refused.with_label_values(&["user"]).get(), number);
+        assert_eq!(refused.with_label_values(&["user", "full"]).get(), number);
     }
     assert_eq!(slow.arrived.load(SeqCst), 1);
     assert_eq!(retries(&slow.upstream, "failed"), 0);
@@ -171,4 +171,66 @@ async fn who_finds_no_place_is_not_the_probe() {
         "the probe is still to be had"
     );
     assert_eq!(state(&upstream), "Closed");
+}
+
+/// A request of a caller at this address.
+fn from(address: &str, path: &str) -> Request<Body> {
+    let mut request = request(path);
+    let peer = crate::server::PeerAddr(format!("{address}:4711").parse().unwrap());
+    request.extensions_mut().insert(peer);
+    request
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_caller_has_a_quarter_of_the_places_and_others_have_the_rest() {
+    let slow = Slow::new(8);
+    let begin = async |address: &str| {
+        let Ok(response) = slow.upstream.clone().call(from(address, STREAM)).await;
+        assert!(code_in_head(&response).is_none(), "it was let in: {address}");
+        response
+    };
+    let busy = "192.0.2.1";
+    let mut held = vec![begin(busy).await, begin(busy).await];
+    for _ in 0..30 {
+        // May be repeated, and is not.
+        let answer = send(&slow.upstream, from(busy, GET_USER)).await;
+        assert_eq!(answer.code(), Code::ResourceExhausted);
+        assert_eq!(answer.reason(), Some(Reason::TooManyCalls));
+        assert_eq!(answer.retry_after(), Some(Duration::from_secs(1)));
+    }
+    let refused = |why| {
+        slow.upstream
+            .0
+            .metrics
+            .calls_refused
+            .with_label_values(&["user", why])
+            .get()
+    };
+    assert_eq!((refused("caller"), refused("full")), (30, 0));
+    assert_eq!(slow.arrived.load(SeqCst), 2);
+    assert_eq!(retries(&slow.upstream, "failed"), 0);
+    let breaker = breaker(&slow.upstream);
+    assert_eq!((&*breaker.state, breaker.failures, breaker.rejected), ("Closed", 0, 0));
+
+    for other in ["192.0.2.2", "192.0.2.3", "192.0.2.4"] {
+        held.extend([begin(other).await, begin(other).await]);
+    }
+    let late = async || send(&slow.upstream, from("192.0.2.5", GET_USER)).await.reason();
+    assert_eq!(late().await, Some(Reason::UpstreamFull));
+    held.swap_remove(0);
+    held.push(begin(busy).await);
+    assert_eq!(
+        late().await,
+        Some(Reason::UpstreamFull),
+        "whoever was refused holds nothing"
+    );
+    drop(held);
+    assert_eq!((slow.taken(), slow.upstream.0.places.counted()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_limit_nobody_has_a_share() {
+    let slow = Slow::new(usize::MAX);
+    let Ok(_held) = slow.upstream.clone().call(from("192.0.2.1", STREAM)).await;
+    assert_eq!((slow.taken(), slow.upstream.0.places.counted()), (1, 0));
 }

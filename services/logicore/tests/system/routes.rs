@@ -1,11 +1,13 @@
 //! Somebody else's service behind the running gateway: by a file of descriptors, with permissions, read again while it runs.
 
+#[path = "routes/crowded.rs"]
+mod crowded;
+
 use std::{fs, path::Path, time::Duration};
 
-use logicore_harness::{Layout, System, framed, grpc_bytes, grpc_web_bytes, raw, soon};
+use logicore_harness::{Layout, System, framed, grpc_bytes, raw, soon};
 use serde_json::json;
 use tonic::Code;
-use tonic_types::StatusExt as _;
 
 use crate::{
     support::{in_both_layouts, start},
@@ -16,7 +18,6 @@ in_both_layouts!(
     a_service_is_served_by_its_permissions_and_sees_no_token,
     routes_follow_their_file_and_survive_a_bad_one,
     no_spelling_of_a_path_gets_around_a_permission,
-    an_upstream_has_so_many_calls_at_once_and_no_more,
 );
 
 const PROTO: &str = r#"
@@ -308,79 +309,5 @@ async fn no_spelling_of_a_path_gets_around_a_permission(layout: Layout) -> anyho
     }
     assert_eq!(upstream.seen(PUT).len(), 2, "those that were allowed");
     assert_eq!(upstream.seen(GET).len(), 0);
-    Ok(())
-}
-
-async fn an_upstream_has_so_many_calls_at_once_and_no_more(layout: Layout) -> anyhow::Result<()> {
-    // Longer than anybody here waits.
-    let upstream = Upstream::start(NOTE, Duration::from_secs(600)).await?;
-    let (system, dir, text) = system(layout, &upstream).await?;
-    fs::write(
-        dir.path().join("routes.toml"),
-        format!("{text}max_concurrent_calls = 1\n[upstream.policy.\"notes.v1.Notes\"]\ndeadline = \"500s\"\n"),
-    )?;
-    let gateway = if layout == Layout::One { "all" } else { "gateway" };
-    system.signal(gateway, "HUP")?;
-    soon("the limit", async || {
-        let reloads = system.get("/metrics", "").await?.text();
-        Ok(reloads
-            .contains("routes_reloads_total{outcome=\"applied\"} 2")
-            .then_some(()))
-    })
-    .await?;
-
-    let address = system.address();
-    let bearer = format!("Bearer {}", system.admin().await?.access);
-    let headers = [("authorization", bearer.clone())];
-    let long = tokio::spawn(async move {
-        let headers = headers.each_ref().map(|(name, value)| (*name, &**value));
-        grpc_bytes(address, PUT, &headers, framed(NOTE)).await
-    });
-    soon("the call that runs", async || Ok(upstream.seen(PUT).pop())).await?;
-
-    refused_in_every_protocol(&system, &bearer).await?;
-    assert_eq!(upstream.seen(PUT).len() + upstream.seen(GET).len(), 1, "nothing came");
-    let metrics = system.get("/metrics", "").await?.text();
-    assert!(
-        metrics.contains("upstream_calls_refused_total{service=\"notes\"} 4"),
-        "each once, since none is tried again"
-    );
-    let breakers = system.get("/circuit-breaker/status", &bearer[7..]).await?.text();
-    assert!(!breakers.contains("Open"), "{breakers}");
-
-    // Whoever leaves makes room for the next, who is let in and so waits.
-    long.abort();
-    soon("the next call", async || {
-        let headers = [("authorization", &*bearer)];
-        let next = grpc_bytes(address, PUT, &headers, framed(NOTE));
-        let waits = tokio::time::timeout(Duration::from_millis(500), next).await.is_err();
-        Ok((waits && upstream.seen(PUT).len() == 2).then_some(()))
-    })
-    .await
-}
-
-async fn refused_in_every_protocol(system: &System, bearer: &str) -> anyhow::Result<()> {
-    let auth = ("authorization", bearer);
-    let json = ("content-type", "application/json");
-    let rest = system.send("GET", "/v1/notes/n1", &[auth], "").await?;
-    assert_eq!(rest.outcome(), (503, "UPSTREAM_FULL".to_owned()), "{}", rest.text());
-    assert_eq!(rest.header("retry-after"), "1");
-    let connect = [auth, json, ("connect-protocol-version", "1")];
-    let connect = system.send("POST", GET, &connect, "{}").await?;
-    assert_eq!(
-        (connect.status.as_u16(), &connect.json()["code"]),
-        (503, &json!("unavailable"))
-    );
-    let details = connect.json()["details"].take();
-    let mut reasons = details.as_array().into_iter().flatten().map(|d| &d["debug"]["reason"]);
-    assert!(reasons.any(|reason| reason == "UPSTREAM_FULL"), "{details}");
-    for answer in [
-        grpc_bytes(system.address(), GET, &[auth], framed(NOTE)).await?,
-        grpc_web_bytes(system.address(), GET, &[auth], framed(NOTE)).await?,
-    ] {
-        assert_eq!(answer.outcome(), (Code::Unavailable, "UPSTREAM_FULL".to_owned()));
-        let delay = answer.status.get_details_retry_info().and_then(|info| info.retry_delay);
-        assert_eq!(delay, Some(Duration::from_secs(1)), "{:?}", answer.status);
-    }
     Ok(())
 }
