@@ -1,6 +1,6 @@
 //! Where a request came from: [`Origin`] in the extensions, found at the first hop and believed behind it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use tonic::body::Body;
@@ -99,9 +99,22 @@ fn is_internal(name: &HeaderName) -> bool {
 /// `x-a` and `x_a` are one variable, to some `x.a` too. So what is taken off by its name is taken off in each of these spellings.
 #[must_use]
 pub fn begins_like(name: &HeaderName, beginning: &str) -> bool {
-    let mark = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
     let name = name.as_str().as_bytes();
     name.len() >= beginning.len() && name.iter().zip(beginning.bytes()).all(|(&n, b)| mark(n) == mark(b))
+}
+
+/// A header's name as [`begins_like`] reads it: with a dash for each other mark. Borrowed where it is that already, as usual names are.
+#[must_use]
+pub fn plain(name: &HeaderName) -> Cow<'_, str> {
+    let name = name.as_str();
+    match name.bytes().all(|byte| mark(byte) == byte) {
+        true => name.into(),
+        false => name.bytes().map(|byte| char::from(mark(byte))).collect(),
+    }
+}
+
+fn mark(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte } else { b'-' }
 }
 
 #[cfg(test)]
@@ -163,6 +176,22 @@ mod tests {
                 "x_request_note"
             ]
         );
+    }
+
+    #[test]
+    fn the_plain_spelling_has_no_mark_but_the_dash() {
+        for (name, expected) in [
+            ("keep-alive", "keep-alive"),
+            ("Keep_Alive", "keep-alive"),
+            ("x.request-id", "x-request-id"),
+            ("x~y!z", "x-y-z"),
+            ("te", "te"),
+        ] {
+            let name: HeaderName = name.parse().unwrap();
+            let plain = plain(&name);
+            assert_eq!(plain, expected);
+            assert_eq!(matches!(plain, Cow::Borrowed(_)), name == expected);
+        }
     }
 
     #[test]

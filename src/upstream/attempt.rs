@@ -1,5 +1,7 @@
 //! One attempt of a call: a place at the service, breaker of the service, balance and breaker of the endpoint, connection, judgement of what comes back.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use tonic::{Code, Status, body::Body};
 
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     error::{Error, Reason},
-    layer::deadline,
+    layer::{deadline, origin, request_id},
     mesh::ROLE_TOKEN,
     server::PeerAddr,
 };
@@ -29,6 +31,18 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// Ends here.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+    header::TRAILER,
+    header::CONTENT_LENGTH,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+];
 
 /// What an upstream answered.
 pub(super) struct Reply {
@@ -88,25 +102,28 @@ fn headers(plan: &Plan, prepared: &HeaderMap) -> HeaderMap {
 /// Makes the headers of a request those that every attempt sends.
 pub(super) fn prepare(shared: &Shared, parts: &mut Parts) {
     let host = parts.headers.remove(header::HOST);
-    for hop in [
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::PROXY_AUTHORIZATION,
-        header::PROXY_AUTHENTICATE,
-        header::TRAILER,
-        header::CONTENT_LENGTH,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-    ] {
-        parts.headers.remove(hop);
-    }
+    take_off(&mut parts.headers);
     parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     match &shared.trust {
         Trust::Mesh(identity) => {
             parts.headers.insert(ROLE_TOKEN, identity.header());
         }
         Trust::Foreign => forwarded(parts, host),
+    }
+}
+
+fn take_off(headers: &mut HeaderMap) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    // What this process says on each call nobody else is to say beside it.
+    let ours = |plain: &str| plain == request_id::HEADER || plain == deadline::HEADER;
+    let named = |plain: &str| ours(plain) || HOP_BY_HOP.iter().any(|name| name == plain);
+    let cousin = |name: &&HeaderName| matches!(origin::plain(name), Cow::Owned(plain) if named(&plain));
+    // Empty but for attacks.
+    let cousins: Vec<_> = headers.keys().filter(cousin).cloned().collect();
+    for name in cousins {
+        headers.remove(name);
     }
 }
 

@@ -151,3 +151,47 @@ async fn a_service_of_others_is_told_who_asked_and_by_which_name() {
     assert_eq!(seen[0].headers["x-forwarded-for"], "192.0.2.7");
     assert!(!seen[0].headers.contains_key("x-logicore-mesh"));
 }
+
+#[tokio::test]
+async fn no_spelling_of_what_stays_here_passes() {
+    let peer = Peer::start([Reply::Full(Code::Ok)]).await;
+    let ctx = testkit::context(Role::Gateway);
+    let to = |trust: Trust| {
+        let addresses = vec![peer.address()];
+        let (policies, metrics) = (ctx.policies.clone(), ctx.metrics.clone());
+        Upstream::new("shipments", addresses, trust, policies, &resilience(), metrics)
+    };
+    let spoofed = [
+        "keep_alive",
+        "keep.alive",
+        "transfer_encoding",
+        "proxy_authorization",
+        "proxy.authorization",
+        "proxy~authenticate",
+        "proxy_connection",
+        "content_length",
+        "x_request_id",
+        "x-request_id",
+        "x.request.id",
+        "grpc_timeout",
+    ];
+    let kept = ["my_keep_alive", "keep_alive_for", "x_request_note", "x.own"];
+    for trust in [Trust::Foreign, ctx.identity.clone().into()] {
+        let request = with_header(request(LOGIN), "x-request-id", "ours");
+        let request = spoofed.into_iter().chain(kept).fold(request, |request, name| {
+            with_header(with_header(request, name, "spoof"), name, "twice")
+        });
+        assert_eq!(send(&to(trust), request).await.code(), Code::Ok);
+        let Some(seen) = peer.seen().pop() else {
+            panic!("it arrived");
+        };
+        for name in spoofed {
+            assert!(!seen.headers.contains_key(name), "{name}");
+        }
+        for name in kept {
+            assert_eq!(seen.headers.get_all(name).iter().count(), 2, "{name}");
+        }
+        assert_eq!(seen.headers["x-request-id"], "ours");
+        assert!(seen.headers.contains_key("grpc-timeout"));
+    }
+}

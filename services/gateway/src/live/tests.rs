@@ -289,6 +289,9 @@ async fn strangers_are_told_who_calls_and_not_by_what_it_was_proved() {
     let spoofed = [
         ("authorization", "Bearer x"),
         ("cookie", "session=x"),
+        ("proxy_authorization", "Basic x"),
+        ("x_request_id", "other"),
+        ("x_logicore_subject", "root"),
         ("x-logicore-subject", "root"),
         ("x-logicore-tenant", "other"),
         ("x-logicore-roles", "admin"),
@@ -301,6 +304,9 @@ async fn strangers_are_told_who_calls_and_not_by_what_it_was_proved() {
     for name in [
         "authorization",
         "cookie",
+        "proxy_authorization",
+        "x_request_id",
+        "x_logicore_subject",
         "x-logicore-subject",
         "x-logicore-tenant",
         "x-logicore-roles",

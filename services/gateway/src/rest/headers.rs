@@ -8,7 +8,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use logicore::{Error, Reason, layer::request_id};
+use logicore::{
+    Error, Reason,
+    layer::{origin, request_id},
+};
 
 /// Headers of a request that end here: of the connection (RFC 9110, 7.6.1), of HTTP's form of the request, of browsers, and
 /// what proxies tell each other, which the gateway reads by itself.
@@ -122,7 +125,7 @@ const BINARY: GeneralPurpose = GeneralPurpose::new(
 pub(crate) fn to_metadata(from: &HeaderMap) -> Result<HeaderMap, Error> {
     let mut out = HeaderMap::with_capacity(from.keys_len() + 2);
     for (name, value) in from {
-        if stays(name.as_str()) {
+        if stays(name) {
             continue;
         }
         check(name, value)?;
@@ -169,9 +172,11 @@ pub(crate) fn take_off(headers: &mut HeaderMap) {
     }
 }
 
-fn stays(name: &str) -> bool {
-    let family = STAY_FAMILIES.iter().any(|family| name.starts_with(family));
-    STAY.contains(&name) || (family && name != "grpc-timeout")
+/// In any spelling that a service may read alike.
+fn stays(name: &HeaderName) -> bool {
+    let plain = origin::plain(name);
+    let family = STAY_FAMILIES.iter().any(|family| plain.starts_with(family));
+    STAY.contains(&&*plain) || (family && name != "grpc-timeout")
 }
 
 fn held(name: &str) -> bool {
@@ -235,6 +240,8 @@ mod tests {
             ("x-logicore-subject", "set by the gateway"),
             ("x-anything", "one"),
             ("x-anything", "two"),
+            ("my_cookie", "mine"),
+            ("x.te", "mine"),
             ("trace-bin", "AAEC"),
             ("padded-bin", "AAE=, AA"),
         ]);
@@ -270,6 +277,13 @@ mod tests {
         ] {
             staying.append(name, HeaderValue::from_static("x"));
         }
+        let names_of: Vec<_> = staying.keys().map(|name| name.as_str().to_owned()).collect();
+        for mark in ["_", "."] {
+            for name in names_of.iter().map(|name| name.replace('-', mark)) {
+                staying.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static("x"));
+            }
+        }
+        staying.append("grpc_timeout", HeaderValue::from_static("1S"));
         assert_eq!(names(&to_metadata(&staying).unwrap()), ["content-type", "te"]);
     }
 
