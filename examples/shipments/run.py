@@ -153,8 +153,9 @@ def end(process):
 
 def main():
     found = options()
-    # A supervisor's SIGTERM ends both as Ctrl-C does.
+    # A supervisor's SIGTERM ends both as Ctrl-C does. SIGINT is ignored, unless said here, in what a script starts in the background.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     program, work = python(), found.work.resolve()
     generate(program, work)
     service, port = start_service(program, work, found.service_port)

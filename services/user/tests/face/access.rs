@@ -175,10 +175,11 @@ async fn everybody_sees_and_changes_the_own_profile_and_no_other() {
     };
     let other = person(&mut on, "eve").await;
     for method in ["get", "update"] {
-        for own in ["", &bob, &bob.to_uppercase()] {
+        for own in ["", &bob] {
             assert_eq!(outcome(&mut on, method, own, &me).await, None, "{method} of `{own}`");
         }
-        for foreign in [&other, "me", &uuid::Uuid::nil().to_string()] {
+        // An id has one spelling.
+        for foreign in [&other, &bob.to_uppercase(), "me", &uuid::Uuid::nil().to_string()] {
             let refused = outcome(&mut on, method, foreign, &me).await;
             assert_eq!(refused, Some(Reason::PermissionMissing), "{method} of `{foreign}`");
         }
