@@ -2,13 +2,9 @@
 //!
 //! The sets are the raw bytes that the compiler wrote: custom options survive in no other form.
 
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::all,
-    clippy::allow_attributes_without_reason,
-    reason = "generated from proto/, where the comments are checked by buf"
-)]
+#![allow(missing_docs, reason = "generated; buf checks proto/'s comments")]
+#![allow(unreachable_pub, clippy::all, reason = "generated from proto/")]
+#![allow(clippy::allow_attributes_without_reason, reason = "generated")]
 
 /// Descriptor set (`google.protobuf.FileDescriptorSet`) of everything that callers outside may see.
 pub const PUBLIC_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/public.binpb"));

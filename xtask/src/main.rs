@@ -3,11 +3,8 @@
 //! Everything that CI does is a subcommand here, so that a developer's machine and CI run the same thing: `.ci/run` calls
 //! `cargo xtask test` and nothing else. Only the standard library runs processes; there is no task runner to install.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program talks to its terminal"
-)]
+#![allow(clippy::print_stdout, reason = "a program talks to its terminal")]
+#![allow(clippy::print_stderr, reason = "a program talks to its terminal")]
 
 mod bench;
 mod fuzz;

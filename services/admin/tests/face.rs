@@ -1,9 +1,6 @@
 //! The admin service as callers and peers meet it: started as in production, beside a stand-in of auth, over the mesh.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which the lint does not take for tests"
-)]
+#![allow(clippy::unwrap_used, reason = "the lint misses helpers of tests")]
 
 #[path = "face/access.rs"]
 mod access;

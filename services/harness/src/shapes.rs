@@ -15,13 +15,9 @@ use tonic::{codec::CompressionEncoding, metadata::MetadataMap, transport::server
 
 /// Messages, clients and servers.
 pub mod pb {
-    #![allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::allow_attributes_without_reason,
-        reason = "generated from proto/"
-    )]
+    #![allow(missing_docs, unreachable_pub, reason = "generated from proto/")]
+    #![allow(clippy::all, reason = "generated from proto/")]
+    #![allow(clippy::allow_attributes_without_reason, reason = "generated")]
     tonic::include_proto!("shapes.v1");
 }
 

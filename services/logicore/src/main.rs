@@ -1,10 +1,7 @@
 //! The `logicore` binary: one program, four roles or all in one, and the commands of operators.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line program talks to its terminal"
-)]
+#![allow(clippy::print_stdout, reason = "a program talks to its terminal")]
+#![allow(clippy::print_stderr, reason = "a program talks to its terminal")]
 
 mod banner;
 mod bootstrap;

@@ -1,9 +1,6 @@
 //! The user service as callers meet it: started as in production, between a stand-in of auth and one of admin, over the mesh.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, which the lint does not take for tests"
-)]
+#![allow(clippy::unwrap_used, reason = "the lint misses helpers of tests")]
 
 #[path = "face/access.rs"]
 mod access;
