@@ -22,11 +22,12 @@ pub use caller::{Caller, reason};
 pub use deployment::{PATIENCE, serve, serve_on, settings, until, upstream};
 
 use crate::{
+    access::Principal,
     api::{mesh as pb, policy::Scope},
     clock::Clock,
     context::{Context, Neighbours},
     feed::{AccessView, Source, resource},
-    ids::{SessionId, TokenId, UserId},
+    ids::{SessionId, TenantId, TokenId, UserId},
     mesh::Identity,
     policy,
     secret::Secret,
@@ -141,6 +142,25 @@ pub fn built_in_roles() -> Vec<pb::Resource> {
         resource::built_in_role(&name, scope)
     };
     roles.into_iter().map(role).collect()
+}
+
+/// A caller of the default tenant without a role, as a token of its own says it.
+#[must_use]
+pub fn principal(subject: UserId) -> Principal {
+    let time = chrono::DateTime::UNIX_EPOCH;
+    Principal {
+        subject,
+        tenant: TenantId::default(),
+        session: SessionId::generate(),
+        token: TokenId::generate(),
+        client: String::new(),
+        roles: Vec::new(),
+        issued_at: time,
+        authenticated_at: time,
+        expires_at: time,
+        epoch: EPOCH.into(),
+        revision: 1,
+    }
 }
 
 /// The claims of an access token that was issued just now, for a quarter of an hour, by the deployment of `settings`.

@@ -28,7 +28,7 @@ use crate::{
     },
     context::Context,
     error::Reason,
-    ids::{RoleName, SessionId, TenantId, TokenId, UserId},
+    ids::{RoleName, TenantId, UserId},
     mesh::Address,
     settings::Role,
     testkit::{self, EPOCH, built_in_roles as built_in, until, upstream},
@@ -108,17 +108,10 @@ fn key(kid: &str) -> pb::Resource {
 
 fn principal(subject: UserId, revision: u64) -> Principal {
     Principal {
-        subject,
         tenant: tenant_id("acme"),
-        session: SessionId::generate(),
-        token: TokenId::generate(),
-        client: "logicore".to_owned(),
         roles: roles(&["user"]),
-        issued_at: DateTime::UNIX_EPOCH,
-        authenticated_at: DateTime::UNIX_EPOCH,
-        expires_at: DateTime::UNIX_EPOCH,
-        epoch: EPOCH.into(),
         revision,
+        ..testkit::principal(subject)
     }
 }
 

@@ -121,7 +121,7 @@ pub(super) struct Exceeded;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{SessionId, TokenId};
+    use crate::testkit;
 
     fn from(address: &str) -> Extensions {
         let mut request = Extensions::new();
@@ -149,21 +149,8 @@ mod tests {
 
     /// Signed in.
     fn by(subject: UserId, address: &str) -> Extensions {
-        let time = chrono::DateTime::UNIX_EPOCH;
         let mut request = from(address);
-        request.insert(Arc::new(Principal {
-            subject,
-            tenant: Default::default(),
-            session: SessionId::generate(),
-            token: TokenId::generate(),
-            client: String::new(),
-            roles: Vec::new(),
-            issued_at: time,
-            authenticated_at: time,
-            expires_at: time,
-            epoch: "e".into(),
-            revision: 1,
-        }));
+        request.insert(Arc::new(testkit::principal(subject)));
         request
     }
 

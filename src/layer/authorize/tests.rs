@@ -1,11 +1,10 @@
-use chrono::DateTime;
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::*;
 use crate::{
     feed::{Source, resource},
-    ids::{SessionId, TokenId, UserId},
+    ids::UserId,
     policy::Idempotency,
     settings::Role,
     testkit,
@@ -37,17 +36,9 @@ fn method(path: &str) -> Method {
 
 fn somebody(roles: &[&str]) -> Arc<Principal> {
     Arc::new(Principal {
-        subject: UserId::generate(),
         tenant: "acme".parse().unwrap(),
-        session: SessionId::generate(),
-        token: TokenId::generate(),
-        client: "logicore".to_owned(),
         roles: roles.iter().map(|role| role.parse().unwrap()).collect(),
-        issued_at: DateTime::UNIX_EPOCH,
-        authenticated_at: DateTime::UNIX_EPOCH,
-        expires_at: DateTime::UNIX_EPOCH,
-        epoch: testkit::EPOCH.into(),
-        revision: 1,
+        ..testkit::principal(UserId::generate())
     })
 }
 

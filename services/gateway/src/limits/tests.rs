@@ -1,28 +1,11 @@
-use logicore::{
-    ids::{SessionId, TokenId},
-    settings::Role,
-    testkit,
-};
+use logicore::{settings::Role, testkit};
 use tonic::Status;
 use tower::{ServiceExt, service_fn};
 
 use super::*;
 
 pub(crate) fn principal() -> Arc<Principal> {
-    let time = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    Arc::new(Principal {
-        subject: UserId::generate(),
-        tenant: TenantId::default(),
-        session: SessionId::generate(),
-        token: TokenId::generate(),
-        client: String::new(),
-        roles: Vec::new(),
-        issued_at: time,
-        authenticated_at: time,
-        expires_at: time,
-        epoch: "e".into(),
-        revision: 1,
-    })
+    Arc::new(testkit::principal(UserId::generate()))
 }
 
 fn layer(by: By, units: u32) -> LimitLayer {
