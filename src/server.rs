@@ -48,6 +48,7 @@ use self::places::{OfAddress, Place, Places};
 use crate::{context::Context, error::Error, settings::Settings};
 
 pub(crate) use connection::{Connections, Ended, Protocols};
+pub(crate) use frames::only_listens;
 pub(crate) use gather::Gathered;
 pub use networks::{Networks, network};
 pub use phase::{Lifecycle, Phase};

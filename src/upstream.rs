@@ -11,6 +11,7 @@
 //! | `breaker` | Closed, Open, HalfOpen |
 //! | `balance`, `load` | the choice of an endpoint, names looked up again |
 //! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
+//! | `paced` | how a connection is read that brings many small pieces |
 //! | `health` | endpoints asked whether they serve |
 //! | `answer`, `count`, `judge` | the response's body, its messages, and what its end says to breakers and balance |
 //! | `failure` | what went wrong, and what that allows |
@@ -31,6 +32,7 @@ mod health;
 mod idle;
 mod judge;
 mod load;
+mod paced;
 mod places;
 mod plan;
 mod pool;

@@ -19,6 +19,8 @@ const HEAD: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const PING: u8 = 6;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
@@ -139,8 +141,8 @@ impl Frames {
             self.at = At::Head(head, had + more);
             return Ok(&[]);
         }
-        let [high, middle, low, kind, flags, ..] = head;
-        let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+        let [.., kind, flags, _, _, _, _] = head;
+        let length = payload(&head);
         self.at = match length {
             0 => At::Head([0; HEAD], 0),
             length => At::Payload(length),
@@ -193,12 +195,27 @@ impl Frames {
     }
 }
 
+/// Whether whole frames, as they are written, say only that their sender listens: window updates and pings.
+pub(crate) fn only_listens(mut frames: &[u8]) -> bool {
+    while let Some((head, behind)) = frames.split_first_chunk::<HEAD>() {
+        let rest = behind.get(payload(head)..);
+        let (WINDOW_UPDATE | PING, Some(rest)) = (head[3], rest) else {
+            return false;
+        };
+        frames = rest;
+    }
+    frames.is_empty()
+}
+
+/// Bytes behind a frame's head.
+fn payload(head: &[u8; HEAD]) -> usize {
+    let [high, middle, low, ..] = *head;
+    u32::from_be_bytes([0, high, middle, low]) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PING: u8 = 6;
-    const WINDOW_UPDATE: u8 = 8;
 
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let length = u32::try_from(payload).unwrap().to_be_bytes();
@@ -295,6 +312,18 @@ mod tests {
             frames.received(first).unwrap();
             frames.received(&frame(PING, 0, 8).repeat(100_000)).unwrap();
             assert!(matches!(frames.at, At::Off));
+        }
+    }
+
+    #[test]
+    fn listening_is_told_from_speaking() {
+        let update = frame(WINDOW_UPDATE, 0, 4);
+        let both = [update.clone(), frame(PING, 1, 8), update.clone()].concat();
+        assert!(only_listens(&update) && only_listens(&both));
+        assert!(!only_listens(&both[..both.len() - 1]), "not whole");
+        for (kind, length) in [(DATA, 3), (HEADERS, 4), (RST_STREAM, 4), (4, 0)] {
+            let said = [update.clone(), frame(kind, 0, length)].concat();
+            assert!(!only_listens(&said), "{kind}");
         }
     }
 }

@@ -31,6 +31,7 @@ use tonic::body::Body;
 
 use super::{
     driver::{Driver, Running},
+    paced::Paced,
     sending::{Sending, send_body},
     tls::Credentials,
     wire::Wire,
@@ -77,6 +78,8 @@ pub(super) struct Connection {
     ended: Arc<AtomicBool>,
     /// Calls that are on it.
     streams: AtomicUsize,
+    /// Those of them whose answers have not begun.
+    unanswered: Arc<AtomicUsize>,
     /// Calls that ever were.
     calls: AtomicUsize,
     /// Calls that were left by their callers.
@@ -111,6 +114,8 @@ async fn handshake<T>(io: T, own: bool) -> Result<(Arc<Connection>, Running), Bo
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let unanswered = Arc::new(AtomicUsize::new(0));
+    let io = Gathered::http2(Paced::new(io, Arc::clone(&unanswered)));
     let (sender, connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -119,7 +124,7 @@ where
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .max_send_buffer_size(SEND_BUFFER)
-        .handshake(Gathered::http2(io))
+        .handshake(io)
         .await?;
     let ended = Arc::new(AtomicBool::new(false));
     let driver = Driver::new(connection, Arc::clone(&ended), own);
@@ -127,6 +132,7 @@ where
         sender,
         ended,
         streams: AtomicUsize::new(0),
+        unanswered,
         calls: AtomicUsize::new(0),
         resets: AtomicUsize::new(0),
         comfort: AtomicUsize::new(COMFORT),
@@ -183,6 +189,7 @@ impl Connection {
         };
         self.calls.fetch_add(1, Relaxed);
         self.streams.fetch_add(1, Relaxed);
+        self.unanswered.fetch_add(1, Relaxed);
         let sending = (!all).then(|| Sending::new(stream, body));
         Ok(Waiting {
             call: Some(Call {
@@ -245,6 +252,7 @@ impl Future for Waiting {
             call.stream.body = send_body(sending, cx);
         }
         let answered = ready!(Pin::new(&mut call.answer).poll(cx));
+        call.stream.connection.unanswered.fetch_sub(1, Relaxed);
         let stream = this.call.take().map(|call| call.stream);
         Poll::Ready(answered.map(|response| response.map(|inner| Wire::new(inner, stream))))
     }
@@ -253,6 +261,7 @@ impl Future for Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         let Some(call) = self.call.take() else { return };
+        call.stream.connection.unanswered.fetch_sub(1, Relaxed);
         call.stream.count_reset();
         let left = YOUNG.saturating_sub(self.since.elapsed());
         if let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !left.is_zero()) {
