@@ -15,9 +15,10 @@ use super::verified::Verified;
 /// A power of two, well above the number of cores.
 const SHARDS: usize = 32;
 
-/// Entries of one generation of one shard: 16 384 in all at most, about 10 MB, and half of that again where services of others are told of
-/// each.
-const GENERATION: usize = 256;
+/// Entries of one generation of one shard. A generation has room for 10,000 tokens that take turns, uneven as shards are: what falls out
+/// of both is verified again, which costs as much as the call. Both hold 32,768 at most, about 20 MB, and half of that again where
+/// services of others are told of each.
+const GENERATION: usize = 512;
 
 /// SHA-256 of a token.
 pub(super) type Digest = [u8; 32];

@@ -69,8 +69,8 @@ fn a_token_of_the_shared_secret_is_remembered_as_well() {
     assert!(Arc::ptr_eq(&first, &second));
 }
 
-/// Bound of the whole cache: 32 shards of two generations of 256.
-const MOST: usize = 32 * 2 * 256;
+/// Bound of the whole cache: 32 shards of two generations of 512.
+const MOST: usize = 32 * 2 * 512;
 
 fn verified() -> Arc<Verified> {
     let key = Arc::new(VerifyingKey::from_secret(&Secret::new(SECRET)));
@@ -88,7 +88,7 @@ fn the_cache_is_bounded_and_finds_what_is_in_use() {
     let (used, unused) = (cache::digest("used"), cache::digest("unused"));
     cache.put(used, verified.clone());
     cache.put(unused, verified.clone());
-    for n in 0..60_000 {
+    for n in 0..120_000 {
         cache.put(number(n), verified.clone());
         if n % 1000 == 0 {
             assert!(cache.get(&used).is_some(), "after {n} others");
@@ -97,7 +97,17 @@ fn the_cache_is_bounded_and_finds_what_is_in_use() {
     assert!(cache.len() <= MOST, "{}", cache.len());
     assert!(cache.len() > MOST / 4, "it does remember: {}", cache.len());
     assert!(cache.get(&unused).is_none());
-    assert!(cache.get(&number(59_999)).is_some());
+    assert!(cache.get(&number(119_999)).is_some());
+}
+
+#[test]
+fn ten_thousand_tokens_that_take_turns_are_all_remembered() {
+    let (cache, verified) = (Cache::default(), verified());
+    (0..10_000).for_each(|n| cache.put(number(n), verified.clone()));
+    for _ in 0..5 {
+        let forgotten = (0..10_000).filter(|n| cache.get(&number(*n)).is_none()).count();
+        assert_eq!(forgotten, 0);
+    }
 }
 
 #[test]
@@ -106,7 +116,7 @@ fn what_is_removed_is_gone_from_both_generations() {
     let digest = cache::digest("token");
     cache.put(digest, verified.clone());
     // Enough for its shard to have begun another generation.
-    (0..10_000).for_each(|n| cache.put(number(n), verified.clone()));
+    (0..20_000).for_each(|n| cache.put(number(n), verified.clone()));
     cache.put(digest, verified);
     cache.remove(&digest);
     assert!(cache.get(&digest).is_none());
