@@ -24,6 +24,8 @@ const ENOUGH: usize = 32 << 10;
 const MOST: usize = 4 * ((16 << 10) + 9);
 /// Room that is kept for connections which say little.
 const KEPT: usize = 4 << 10;
+/// Pieces that go out with one system call: what is held, and a frame's head and payload, which h2 may have in parts.
+const SLICES: usize = 8;
 /// Flushes of the handshake, which nothing follows of itself.
 const EARLY: u8 = 2;
 /// What every HTTP/2 client says first.
@@ -69,13 +71,47 @@ impl Held {
             }
             self.written += written;
         }
-        let little = self.bytes.len() <= KEPT;
-        self.bytes.clear();
-        if little {
+        self.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what is held and what comes now, together as far as the peer takes them. Bytes of the latter that were written.
+    fn poll_out_with<I: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut I>,
+        bufs: &[io::IoSlice<'_>],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        while !self.bytes.is_empty() {
+            let held = &self.bytes[self.written..];
+            let mut all = [io::IoSlice::new(&[]); SLICES];
+            let slices = std::iter::once(io::IoSlice::new(held)).chain(bufs.iter().copied());
+            all.iter_mut().zip(slices).for_each(|(place, slice)| *place = slice);
+            let written = ready!(io.as_mut().poll_write_vectored(cx, &all[..SLICES.min(1 + bufs.len())]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            match written.checked_sub(held.len()) {
+                None => self.written += written,
+                Some(0) => self.clear(),
+                Some(more) => {
+                    self.clear();
+                    return Poll::Ready(Ok(more));
+                }
+            }
+        }
+        match bufs {
+            [only] => io.poll_write(cx, only),
+            _ => io.poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.bytes.len() <= KEPT {
             self.bytes.shrink_to(KEPT);
         }
+        self.bytes.clear();
         self.written = 0;
-        Poll::Ready(Ok(()))
     }
 
     fn take(&mut self, bufs: &[io::IoSlice<'_>], bytes: usize) {
@@ -143,16 +179,12 @@ impl<I: AsyncWrite> AsyncWrite for Gathered<I> {
     ) -> Poll<io::Result<usize>> {
         let bytes = bufs.iter().map(|buf| buf.len()).sum();
         let holds = self.holds(bytes);
-        let mut this = self.project();
+        let this = self.project();
         if holds {
             this.held.take(bufs, bytes);
             return Poll::Ready(Ok(bytes));
         }
-        ready!(this.held.poll_out(this.io.as_mut(), cx))?;
-        match bufs {
-            [only] => this.io.poll_write(cx, only),
-            _ => this.io.poll_write_vectored(cx, bufs),
-        }
+        this.held.poll_out_with(this.io, bufs, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
