@@ -13,6 +13,7 @@
 //! | `endpoint`, `pool`, `connection`, `tls` | connections to one place |
 //! | `paced` | how a connection is read that brings many small pieces |
 //! | `health` | endpoints asked whether they serve |
+//! | `wire`, `unread` | the response's body as it comes, and what of it nobody reads |
 //! | `answer`, `count`, `judge` | the response's body, its messages, and what its end says to breakers and balance |
 //! | `failure` | what went wrong, and what that allows |
 //!
@@ -44,6 +45,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod unread;
 mod wire;
 
 use std::{

@@ -69,7 +69,7 @@ pub(super) async fn run(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Re
         return Err(Failure::refused(Error::internal("the request's body went by already")));
     };
     let request = request(plan, parts, &picked.endpoint, body);
-    match picked.endpoint.send(request).await {
+    match picked.endpoint.send(request, plan.one_answer).await {
         Ok(response) => reply(shared, plan, response, judge, place).await,
         Err(failure) => {
             if failure.kind == Kind::Connection {

@@ -19,7 +19,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{
+    RecvStream,
+    client::{Builder, ResponseFuture, SendRequest},
+};
 use http::{Request, Response};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
@@ -31,16 +34,20 @@ use tonic::body::Body;
 
 use super::{
     driver::{Driver, Running},
-    paced::Paced,
+    paced::{Paced, Tally},
     sending::{Sending, send_body},
     tls::Credentials,
-    wire::Wire,
+    unread::Answers,
+    wire::{Inner, Wire},
 };
 use crate::{error::BoxError, mesh::MemoryAddress, server::Gathered};
 
 /// Servers of others may punish HTTP/2's pings (grpc-go allows one in five minutes); those of TCP they do not even see.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// What we sent, and nobody has acknowledged for so long, is lost with the connection. Linux asks nothing by [`PROBE_AFTER`] while it waits
+/// for that, and without a limit waits for a quarter of an hour; a path that a firewall forgot would take all calls until then.
+const LOST_AFTER: Duration = Duration::from_secs(15);
 /// What an answer may send before somebody has read it.
 const STREAM_WINDOW: u32 = 512 << 10;
 /// What all of them may: more than those that are on a connection together, or a few callers who do not read would stop the answers to
@@ -54,6 +61,9 @@ const HEADER_LIST: u32 = 64 << 10;
 const SEND_BUFFER: usize = 1 << 20;
 /// Streams that we reset and remember, so that what comes late for them is no error.
 const RESETS_REMEMBERED: usize = 256;
+/// What frames that nobody reads may take in h2 (see [`super::unread`]) before it ends the connection: more than can come from one look
+/// at them to the next.
+const UNREAD: usize = 64 << 20;
 /// Calls that a connection carries before another one is opened beside it, where the peer allows as many.
 const COMFORT: usize = 100;
 /// Age that a stream reaches before it is reset: by then its server has seen it.
@@ -78,8 +88,8 @@ pub(super) struct Connection {
     ended: Arc<AtomicBool>,
     /// Calls that are on it.
     streams: AtomicUsize,
-    /// Those of them whose answers have not begun.
-    unanswered: Arc<AtomicUsize>,
+    tally: Arc<Tally>,
+    answers: Arc<Answers>,
     /// Calls that ever were.
     calls: AtomicUsize,
     /// Calls that were left by their callers.
@@ -103,19 +113,30 @@ async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     let io = TcpStream::connect(address).await?;
     io.set_nodelay(true)?;
     let keepalive = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY);
-    // Without it a peer that is gone is noticed later.
-    if let Err(error) = SockRef::from(&io).set_tcp_keepalive(&keepalive) {
+    let socket = SockRef::from(&io);
+    // Without them a peer that is gone is noticed later.
+    if let Err(error) = socket.set_tcp_keepalive(&keepalive).and_then(|()| lost_after(&socket)) {
         tracing::debug!(%error, "connection without TCP keepalive");
     }
     Ok(io)
+}
+
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+fn lost_after(socket: &SockRef<'_>) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(LOST_AFTER))
+}
+
+#[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+fn lost_after(_: &SockRef<'_>) -> io::Result<()> {
+    Ok(())
 }
 
 async fn handshake<T>(io: T, own: bool) -> Result<(Arc<Connection>, Running), BoxError>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let unanswered = Arc::new(AtomicUsize::new(0));
-    let io = Gathered::http2(Paced::new(io, Arc::clone(&unanswered)));
+    let (tally, answers) = (Arc::<Tally>::default(), Arc::<Answers>::default());
+    let io = Gathered::http2(Paced::new(io, Arc::clone(&tally)));
     let (sender, connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -124,15 +145,22 @@ where
         .max_header_list_size(HEADER_LIST)
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .max_send_buffer_size(SEND_BUFFER)
+        .data_frame_budget(UNREAD)
         .handshake(io)
         .await?;
     let ended = Arc::new(AtomicBool::new(false));
-    let driver = Driver::new(connection, Arc::clone(&ended), own);
+    let driver = Driver::new(
+        connection,
+        Arc::clone(&ended),
+        own,
+        (Arc::clone(&tally), Arc::clone(&answers)),
+    );
     let connection = Connection {
         sender,
         ended,
         streams: AtomicUsize::new(0),
-        unanswered,
+        tally,
+        answers,
         calls: AtomicUsize::new(0),
         resets: AtomicUsize::new(0),
         comfort: AtomicUsize::new(COMFORT),
@@ -143,7 +171,12 @@ where
 impl Connection {
     /// Whether calls may be put on it.
     pub(super) fn usable(&self) -> bool {
-        !self.ended.load(Relaxed) && self.resets.load(Relaxed) < RESETS
+        self.lives() && self.resets.load(Relaxed) < RESETS
+    }
+
+    /// Whether calls can be put on it.
+    pub(super) fn lives(&self) -> bool {
+        !self.ended.load(Relaxed)
     }
 
     /// Calls that are on it.
@@ -175,7 +208,7 @@ impl Connection {
         clippy::result_large_err,
         reason = "it hands the request back, which no call is to pay a box for"
     )]
-    pub(super) fn send(self: &Arc<Self>, request: Request<Body>) -> Result<Waiting, Unsent> {
+    pub(super) fn send(self: &Arc<Self>, request: Request<Body>, one_answer: bool) -> Result<Waiting, Unsent> {
         let mut sender = self.sender.clone();
         // A handle of its own never waits: it only asks whether the connection takes calls.
         if let Poll::Ready(Err(error)) = sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
@@ -189,7 +222,7 @@ impl Connection {
         };
         self.calls.fetch_add(1, Relaxed);
         self.streams.fetch_add(1, Relaxed);
-        self.unanswered.fetch_add(1, Relaxed);
+        self.tally.unanswered.fetch_add(1, Relaxed);
         let sending = (!all).then(|| Sending::new(stream, body));
         Ok(Waiting {
             call: Some(Call {
@@ -197,7 +230,9 @@ impl Connection {
                 stream: Stream {
                     connection: Arc::clone(self),
                     body: None,
+                    unanswered: true,
                 },
+                one_answer,
             }),
             sending,
             failed: None,
@@ -235,6 +270,19 @@ impl Waiting {
 struct Call {
     answer: ResponseFuture,
     stream: Stream,
+    one_answer: bool,
+}
+
+impl Call {
+    /// The answer has begun.
+    fn wire(mut self, inner: RecvStream) -> Wire {
+        if self.one_answer {
+            return Wire::new(Inner::One(inner), Some(self.stream));
+        }
+        self.stream.answered();
+        let kept = self.stream.connection.answers.keep(inner);
+        Wire::new(Inner::Streams(kept), Some(self.stream))
+    }
 }
 
 impl Future for Waiting {
@@ -252,16 +300,17 @@ impl Future for Waiting {
             call.stream.body = send_body(sending, cx);
         }
         let answered = ready!(Pin::new(&mut call.answer).poll(cx));
-        call.stream.connection.unanswered.fetch_sub(1, Relaxed);
-        let stream = this.call.take().map(|call| call.stream);
-        Poll::Ready(answered.map(|response| response.map(|inner| Wire::new(inner, stream))))
+        let Some(call) = this.call.take() else {
+            return Poll::Pending;
+        };
+        Poll::Ready(answered.map(|response| response.map(|inner| call.wire(inner))))
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(call) = self.call.take() else { return };
-        call.stream.connection.unanswered.fetch_sub(1, Relaxed);
+        let Some(mut call) = self.call.take() else { return };
+        call.stream.answered();
         call.stream.count_reset();
         let left = YOUNG.saturating_sub(self.since.elapsed());
         if let Some(runtime) = tokio::runtime::Handle::try_current().ok().filter(|_| !left.is_zero()) {
@@ -278,6 +327,7 @@ impl Drop for Waiting {
 pub(super) struct Stream {
     connection: Arc<Connection>,
     body: Option<tokio::task::AbortHandle>,
+    unanswered: bool,
 }
 
 impl Stream {
@@ -285,10 +335,18 @@ impl Stream {
     pub(super) fn count_reset(&self) {
         self.connection.resets.fetch_add(1, Relaxed);
     }
+
+    /// Nobody waits for the answer any more.
+    fn answered(&mut self) {
+        if std::mem::take(&mut self.unanswered) {
+            self.connection.tally.unanswered.fetch_sub(1, Relaxed);
+        }
+    }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.answered();
         self.connection.streams.fetch_sub(1, Relaxed);
         if let Some(body) = &self.body {
             body.abort();

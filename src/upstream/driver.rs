@@ -18,11 +18,15 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
+use super::{paced::Tally, unread::Answers};
 use crate::error::BoxError;
 
 /// A peer is noticed to be gone after the sum of the two.
 const PULSE: Duration = Duration::from_secs(10);
 const PULSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes that come until answers which nobody reads are looked after.
+const UNREAD: usize = 256 << 10;
 
 /// What runs a connection; ends with it.
 pub(super) type Running = Pin<Box<dyn Runs>>;
@@ -37,11 +41,18 @@ pub(super) struct Driver<T> {
     connection: Connection<T, Bytes>,
     pulse: Option<Pulse>,
     ended: Arc<AtomicBool>,
+    tally: Arc<Tally>,
+    answers: Arc<Answers>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     /// `ended` is set when the connection is over. `pulse`: whether the peer is asked now and then if it is there.
-    pub(super) fn new(mut connection: Connection<T, Bytes>, ended: Arc<AtomicBool>, pulse: bool) -> Self {
+    pub(super) fn new(
+        mut connection: Connection<T, Bytes>,
+        ended: Arc<AtomicBool>,
+        pulse: bool,
+        (tally, answers): (Arc<Tally>, Arc<Answers>),
+    ) -> Self {
         let pulse = connection.ping_pong().filter(|_| pulse).map(|ping| Pulse {
             ping,
             timer: Box::pin(sleep(PULSE)),
@@ -51,6 +62,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
             connection,
             pulse,
             ended,
+            tally,
+            answers,
         }
     }
 }
@@ -67,7 +80,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Future for Driver<T> {
             this.ended.store(true, Relaxed);
             return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut).into()));
         }
-        let ended = ready!(Pin::new(&mut this.connection).poll(cx));
+        let polled = Pin::new(&mut this.connection).poll(cx);
+        if this.tally.came.load(Relaxed) >= UNREAD {
+            this.tally.came.store(0, Relaxed);
+            this.answers.take_out();
+        }
+        let ended = ready!(polled);
         this.ended.store(true, Relaxed);
         Poll::Ready(ended.map_err(Into::into))
     }

@@ -118,14 +118,21 @@ impl Endpoint {
         self.serves.store(serves, Relaxed);
     }
 
-    pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Wire>, Failure> {
-        self.pools[current_worker()].send(request).await
+    /// `one_answer`: it is one message.
+    pub(super) async fn send(&self, request: Request<Body>, one_answer: bool) -> Result<Response<Wire>, Failure> {
+        self.pools[current_worker()].send(request, one_answer).await
     }
 
     /// How many connections it has.
     #[cfg(test)]
     pub(super) fn connections(&self) -> usize {
         self.pools.iter().map(Pool::size).sum()
+    }
+
+    /// The same, with those that only finish what is on them.
+    #[cfg(test)]
+    pub(super) fn living(&self) -> usize {
+        self.pools.iter().map(Pool::living).sum()
     }
 }
 

@@ -59,7 +59,7 @@ async fn check_all(service: &str, balance: &Balance, patience: Duration) {
 /// Whether an endpoint serves; if not, why.
 async fn check(endpoint: &Endpoint) -> Result<(), String> {
     let response = endpoint
-        .send(question(endpoint))
+        .send(question(endpoint), true)
         .await
         .map_err(|failure| crate::error::chain(&failure.error))?;
     let (head, body) = response.into_parts();

@@ -3,10 +3,11 @@
 //! Short messages of long streams come one by one where their sender is slower than we are. Each wakes us, is read and written alone,
 //! and wakes the caller, which costs several times what is done with it, and slows the sender down where they share a core. Network
 //! cards met the same, and wait for the next packets before they interrupt (`rx-usecs` of ethtool); so does this, where nobody waits
-//! for an answer: not while a call on the connection has none yet, and not after anything was said that the peer may answer.
+//! for an answer: not while a call on the connection has none yet, and not soon after anything was said that the peer may answer.
 //!
 //! The decision to question: messages of such a flow come later by [`WAIT`] and a tick of tokio's clock at most, two milliseconds, and
-//! a message of another stream that says little on the same connection may, too.
+//! a message of another stream that says little on the same connection may, too. A call whose service says nothing at all before its
+//! first message counts as one without an answer, and holds off the pace of its connection.
 
 use std::{
     io,
@@ -30,12 +31,23 @@ use crate::server::only_listens;
 /// So many small pieces within [`SPAN`] make a flow steady: ten thousand a second.
 const STEADY: usize = 64;
 const SPAN: Duration = Duration::from_micros(6400);
-/// How long pieces gather; tokio's clock ticks each millisecond, and adds up to one.
+/// After something was said, what comes may be the answer.
+const PATIENCE: Duration = Duration::from_millis(10);
+/// How long pieces gather. tokio's clock ticks each millisecond, and sleeps whole ones: on a quiet worker it is one to two.
 const WAIT: Duration = Duration::from_micros(500);
 /// Bytes that are worth a turn of their own: who sends as much at once is not slower than we are.
 const ENOUGH: usize = 16 << 10;
 /// Where a wait brings less than so many of the usual pieces, the flow is over.
 const WORTH: usize = 4;
+
+/// What a connection's parts tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Calls that wait for their answers to begin, or, where there is one message, to end.
+    pub(super) unanswered: AtomicUsize,
+    /// Bytes that came.
+    pub(super) came: AtomicUsize,
+}
 
 pin_project! {
     /// A connection to an upstream, read in paces.
@@ -48,8 +60,9 @@ pin_project! {
 
 #[derive(Debug)]
 struct Pace {
-    /// Calls on the connection whose answers have not begun.
-    unanswered: Arc<AtomicUsize>,
+    tally: Arc<Tally>,
+    /// When something was said last that the peer may answer.
+    said: Option<Instant>,
     /// Bytes that came since there was nothing to read.
     came: usize,
     flow: Flow,
@@ -91,7 +104,7 @@ impl Pace {
 
     /// Whether somebody waits for an answer.
     fn asked(&self) -> bool {
-        self.unanswered.load(Relaxed) > 0
+        self.tally.unanswered.load(Relaxed) > 0
     }
 
     /// There is nothing more to read.
@@ -100,7 +113,7 @@ impl Pace {
         if self.asked() {
             self.flow = UNKNOWN;
         } else if came > 0 {
-            self.flow = self.flow.with(came, gathered);
+            self.flow = self.flow.with(came, gathered, self.said);
             if came < ENOUGH && matches!(self.flow, Flow::Steady(_)) {
                 self.until = Some(Instant::now() + WAIT);
             }
@@ -112,7 +125,7 @@ impl Pace {
         if bufs.all(only_listens) {
             return;
         }
-        self.flow = UNKNOWN;
+        (self.flow, self.said) = (UNKNOWN, Some(Instant::now()));
         if self.until.take().is_some() {
             // What came while nothing was read is to be read now.
             cx.waker().wake_by_ref();
@@ -121,14 +134,15 @@ impl Pace {
 }
 
 impl Flow {
-    fn with(self, came: usize, gathered: bool) -> Self {
+    fn with(self, came: usize, gathered: bool, said: Option<Instant>) -> Self {
+        let quiet = || said.is_none_or(|said| said.elapsed() >= PATIENCE);
         match self {
             Self::Steady(usual) if gathered && came < WORTH * usual => UNKNOWN,
             Self::Looked(..) if came >= ENOUGH => UNKNOWN,
             Self::Steady(_) => self,
             Self::Looked(None, ..) => Self::Looked(Some(Instant::now()), 1, came),
             Self::Looked(Some(since), pieces, bytes) => match (pieces + 1, bytes + came) {
-                (STEADY, bytes) if since.elapsed() <= SPAN => Self::Steady(bytes / STEADY),
+                (STEADY, bytes) if since.elapsed() <= SPAN && quiet() => Self::Steady(bytes / STEADY),
                 (STEADY, _) => UNKNOWN,
                 (pieces, bytes) => Self::Looked(Some(since), pieces, bytes),
             },
@@ -138,11 +152,12 @@ impl Flow {
 
 impl<I> Paced<I> {
     /// While `unanswered` is more than nothing, all is read as it comes.
-    pub(super) fn new(io: I, unanswered: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(io: I, tally: Arc<Tally>) -> Self {
         Self {
             io,
             pace: Pace {
-                unanswered,
+                tally,
+                said: None,
                 came: 0,
                 flow: UNKNOWN,
                 until: None,
@@ -160,7 +175,11 @@ impl<I: AsyncRead> AsyncRead for Paced<I> {
         let before = buf.filled().len();
         let polled = this.io.poll_read(cx, buf);
         match polled {
-            Poll::Ready(_) => this.pace.came += buf.filled().len() - before,
+            Poll::Ready(_) => {
+                let came = buf.filled().len() - before;
+                this.pace.came += came;
+                this.pace.tally.came.fetch_add(came, Relaxed);
+            }
             Poll::Pending => this.pace.drained(),
         }
         polled
@@ -215,14 +234,14 @@ mod tests {
         io: DuplexStream,
         read: UnboundedReceiver<usize>,
         says: UnboundedSender<&'static [u8]>,
-        unanswered: Arc<AtomicUsize>,
+        tally: Arc<Tally>,
     }
 
     impl Upstream {
         fn new() -> Self {
             let (io, ours) = tokio::io::duplex(1 << 20);
-            let unanswered = Arc::default();
-            let mut ours = Paced::new(ours, Arc::clone(&unanswered));
+            let tally = Arc::default();
+            let mut ours = Paced::new(ours, Arc::clone(&tally));
             let ((reads, read), (says, mut said)) = (unbounded_channel(), unbounded_channel::<&[u8]>());
             tokio::spawn(async move {
                 let mut buf = [0; 64 << 10];
@@ -233,12 +252,7 @@ mod tests {
                     }
                 }
             });
-            Self {
-                io,
-                read,
-                says,
-                unanswered,
-            }
+            Self { io, read, says, tally }
         }
 
         /// One that pushes.
@@ -309,7 +323,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_waits_while_a_call_has_no_answer() {
         let mut upstream = Upstream::steady().await;
-        upstream.unanswered.store(1, Relaxed);
+        upstream.tally.unanswered.store(1, Relaxed);
         for _ in 0..4 * STEADY {
             assert_eq!(upstream.push(&PIECE).await, Duration::ZERO);
         }
@@ -325,7 +339,15 @@ mod tests {
         upstream.say(&HEADERS).await;
         assert_eq!(upstream.read.recv().await, Some(PIECE.len()));
         assert_eq!(start.elapsed(), Duration::ZERO);
-        assert_eq!(upstream.push(&PIECE).await, Duration::ZERO);
+        for _ in 0..4 * STEADY {
+            assert_eq!(upstream.push(&PIECE).await, Duration::ZERO, "the answer may still come");
+        }
+        tokio::time::sleep(PATIENCE).await;
+        let mut waited = false;
+        for _ in 0..2 * STEADY {
+            waited |= waits(upstream.push(&PIECE).await);
+        }
+        assert!(waited, "it is steady again");
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use std::{
     io,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -25,8 +25,11 @@ use super::{
 };
 use crate::error::{BoxError, Error, Reason};
 
-/// Connections to one endpoint at most.
+/// Connections of one worker to one endpoint at most, of those that take calls.
 const MOST: usize = 8;
+/// The same, with those that only finish what is on them. From then on calls go on connections too whose peers have seen many resets: a
+/// caller who leaves a hundred calls and keeps one, again and again, must not open a connection each time.
+const LIVING: usize = 4 * MOST;
 /// Longest wait for a connection: three tries of it fit into the default deadline.
 const DIAL_TIMEOUT: Duration = Duration::from_millis(1500);
 /// A connection without a call for so long is closed, but for the last one within our own deployment: there it is kept warm, while
@@ -53,6 +56,8 @@ struct Shared {
     dialling: tokio::sync::Mutex<()>,
     failures: AtomicU64,
     growing: AtomicBool,
+    /// Connections that have not ended.
+    living: AtomicUsize,
 }
 
 impl Pool {
@@ -65,18 +70,20 @@ impl Pool {
             dialling: tokio::sync::Mutex::default(),
             failures: AtomicU64::new(0),
             growing: AtomicBool::new(false),
+            living: AtomicUsize::new(0),
         }))
     }
 
     /// Sends a request and waits for the response's head. Dropping the future or the response's body resets the stream.
-    pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Wire>, Failure> {
+    /// `one_answer`: it is one message.
+    pub(super) async fn send(&self, mut request: Request<Body>, one_answer: bool) -> Result<Response<Wire>, Failure> {
         let shared = &self.0;
         for _ in 0..MOVES {
             let connection = shared
                 .connection()
                 .await
                 .map_err(|e| Failure::connection(shared.service, e))?;
-            match connection.send(request) {
+            match connection.send(request, one_answer) {
                 Ok(waiting) => {
                     return waiting.await.map_err(|error| {
                         let failure = Failure::of(shared.service, error);
@@ -104,6 +111,12 @@ impl Pool {
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.0.open.load().iter().filter(|c| c.usable()).count()
+    }
+
+    /// How many connections have not ended.
+    #[cfg(test)]
+    pub(super) fn living(&self) -> usize {
+        self.0.living.load(Ordering::Relaxed)
     }
 }
 
@@ -134,12 +147,13 @@ impl Shared {
     /// The first connection with room, else the one with the fewest calls.
     fn choose(self: &Arc<Self>) -> Option<Arc<Connection>> {
         let open = self.open.load();
-        let usable = || open.iter().filter(|c| c.usable());
+        let crowded = self.living.load(Ordering::Relaxed) >= LIVING;
+        let usable = || open.iter().filter(|c| c.usable() || (crowded && c.lives()));
         if let Some(roomy) = usable().find(|c| c.has_room()) {
             return Some(Arc::clone(roomy));
         }
         let emptiest = usable().min_by_key(|c| c.streams()).cloned();
-        if emptiest.is_some() && usable().count() < MOST && !self.growing.swap(true, Ordering::AcqRel) {
+        if emptiest.is_some() && !crowded && usable().count() < MOST && !self.growing.swap(true, Ordering::AcqRel) {
             tokio::spawn(grow(Arc::clone(self)));
         }
         emptiest
@@ -153,6 +167,7 @@ impl Shared {
             now.push(Arc::clone(&connection));
             now
         });
+        self.living.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(run(running, Arc::downgrade(self), Arc::downgrade(&connection)));
         Ok(connection)
     }
@@ -188,6 +203,9 @@ async fn run(mut running: Running, pool: Weak<Shared>, connection: Weak<Connecti
     let (mut calls, mut pause) = (0, SETTLED);
     loop {
         if let Ok(ended) = tokio::time::timeout(pause, &mut running).await {
+            if let Some(pool) = pool.upgrade() {
+                pool.living.fetch_sub(1, Ordering::Relaxed);
+            }
             if let Err(error) = ended {
                 tracing::debug!(%error, "upstream connection ended");
             }

@@ -11,6 +11,7 @@ mod pooling;
 mod probing;
 mod retries;
 mod tls;
+mod unread;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
 };
 
@@ -9,16 +10,51 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http_body::{Body as HttpBody, Frame};
 
-use super::connection::Stream;
+use super::{
+    connection::Stream,
+    unread::{Unread, lock},
+};
 
 /// Bytes that are taken before they are given back to the windows, where more is there at once: each giving back locks the connection. It
 /// saves no frame, since h2 tells the peer of nothing before half of a window is free.
 const ACKNOWLEDGED: usize = 32 << 10;
 
+/// Who has what came.
+#[derive(Debug)]
+pub(super) enum Inner {
+    /// h2 alone: the answer of a method that gives one message.
+    One(RecvStream),
+    /// An answer that streams, which its connection looks after.
+    Streams(Arc<Mutex<Unread>>),
+}
+
+impl Inner {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        match self {
+            Self::One(inner) => inner.poll_data(cx),
+            Self::Streams(unread) => lock(unread).poll_data(cx),
+        }
+    }
+
+    fn with<T>(&mut self, what: impl FnOnce(&mut RecvStream) -> T) -> T {
+        match self {
+            Self::One(inner) => what(inner),
+            Self::Streams(unread) => what(lock(unread).inner()),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::One(inner) => inner.is_end_stream(),
+            Self::Streams(unread) => lock(unread).is_end_stream(),
+        }
+    }
+}
+
 /// A response's body.
 #[derive(Debug)]
 pub(super) struct Wire {
-    inner: RecvStream,
+    inner: Inner,
     stream: Option<Stream>,
     /// Bytes that were taken and not given back to the windows.
     taken: usize,
@@ -28,7 +64,7 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(inner: RecvStream, stream: Option<Stream>) -> Self {
+    pub(super) fn new(inner: Inner, stream: Option<Stream>) -> Self {
         Self {
             inner,
             stream,
@@ -60,7 +96,7 @@ impl Wire {
         if self.taken > 0 {
             let taken = std::mem::take(&mut self.taken);
             // Fails for a stream that is over, which the next read tells.
-            let _ = self.inner.flow_control().release_capacity(taken);
+            let _ = self.inner.with(|inner| inner.flow_control().release_capacity(taken));
         }
     }
 
@@ -74,7 +110,7 @@ impl Wire {
                 None => self.data_over = true,
             }
         }
-        let trailers = ready!(self.inner.poll_trailers(cx))?;
+        let trailers = ready!(self.inner.with(|inner| inner.poll_trailers(cx)))?;
         Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 }
@@ -141,7 +177,7 @@ mod tests {
         for number in 1..=20 {
             let request = Request::get("http://peer/").body(()).unwrap();
             let (answer, _) = sender.send_request(request, true).unwrap();
-            let mut body = Wire::new(answer.await.unwrap().into_body(), None);
+            let mut body = Wire::new(Inner::One(answer.await.unwrap().into_body()), None);
             let mut came = 0;
             // Reads on when all has come, as who forwards a stream does.
             while let Ok(frame) = tokio::time::timeout(Duration::from_secs(1), body.frame()).await {

@@ -65,6 +65,25 @@ async fn connections_come_as_load_asks_and_go_when_it_does() {
     assert_eq!(connections(&upstream), 1, "our own deployment keeps one warm");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_leaves_and_leaves_opens_no_connection_each_time() {
+    let address = in_memory(|_| async { streamed(tokio_stream::pending()) });
+    let upstream = to(vec![address], &resilience());
+    let mut kept = Vec::new();
+    for _ in 0..40 {
+        let Ok(stays) = upstream.clone().call(request(STREAM)).await;
+        kept.push(stays);
+        for _ in 0..100 {
+            let Ok(left) = upstream.clone().call(request(STREAM)).await;
+            drop(left);
+        }
+    }
+    let living = upstream.0.balance.endpoints()[0].living();
+    assert!((2..=32).contains(&living), "{living}");
+    drop(kept);
+    until("their end", || upstream.0.balance.endpoints()[0].living() <= 1).await;
+}
+
 /// A runtime of its own, so that what listens there can be killed as a process is.
 fn apart(listener: std::net::TcpListener) -> (Peer, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
