@@ -13,4 +13,4 @@ pub(crate) mod trace_context;
 pub use metrics::Metrics;
 pub use recent::{Recent, resident_bytes};
 pub use requests::{Protocol, RequestMetrics, Requests};
-pub use start::{Guard, init};
+pub use start::{Guard, flush, init};

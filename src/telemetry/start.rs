@@ -1,6 +1,10 @@
 //! Sets up what the process logs and traces.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{IsTerminal, Stderr},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig;
@@ -27,23 +31,30 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,rustls=warn,tokio_rustls=warn,tonic=warn,tower=warn,sqlx=warn,\
                      opentelemetry=warn,opentelemetry_sdk=warn,opentelemetry-otlp=warn";
 
-/// Keeps the exporter alive; dropping it writes the log's last lines and sends the last spans, within 3 s.
+/// Where the process's log goes.
+static LOG: OnceLock<Sink<Stderr>> = OnceLock::new();
+
+/// Keeps the exporter alive; dropping it sends the last spans and writes the log's last lines, each within 3 s.
 #[derive(Debug)]
 pub struct Guard {
     provider: Option<SdkTracerProvider>,
-    log: Option<Sink<std::io::Stderr>>,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(log) = &self.log {
-            log.flush();
-        }
         if let Some(provider) = &self.provider
             && let Err(error) = provider.shutdown_with_timeout(EXPORT_TIMEOUT)
         {
             tracing::warn!(%error, "last spans could not be exported");
         }
+        flush();
+    }
+}
+
+/// Returns when the log is written as far as there is one, within 3 s: for the ends of a process behind which nothing runs.
+pub fn flush() {
+    if let Some(log) = LOG.get() {
+        log.flush();
     }
 }
 
@@ -53,11 +64,11 @@ impl Drop for Guard {
 /// When the filter or the endpoint cannot be used, or logs are set up already.
 pub fn init(settings: &Settings) -> Result<Guard, Error> {
     let log = Sink::new(std::io::stderr());
-    let (subscriber, mut guard) = subscriber(settings, log.clone(), std::io::stderr().is_terminal())?;
-    guard.log = Some(log);
+    let (subscriber, guard) = subscriber(settings, log.clone(), std::io::stderr().is_terminal())?;
     subscriber
         .try_init()
         .map_err(|e| Error::new(Reason::StateForbids, "logs are set up already").because(e))?;
+    let _ = LOG.set(log);
     Ok(guard)
 }
 
@@ -94,7 +105,7 @@ where
     let subscriber = tracing_subscriber::registry()
         .with(traces)
         .with(log.with_filter(filter(&settings.telemetry)?));
-    Ok((subscriber, Guard { provider, log: None }))
+    Ok((subscriber, Guard { provider }))
 }
 
 fn filter(telemetry: &Telemetry) -> Result<EnvFilter, Error> {

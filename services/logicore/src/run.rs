@@ -38,6 +38,7 @@ pub(crate) fn run(loaded: Loaded) -> Result<()> {
         .context("cannot start threads")?;
     let result = runtime.block_on(life(loaded));
     runtime.shutdown_timeout(Duration::from_secs(1));
+    telemetry::flush();
     result
 }
 
@@ -216,6 +217,7 @@ async fn signals(ctx: Context) {
     ctx.lifecycle.advance(Phase::Draining);
     asked_to_end().await;
     tracing::warn!("asked again: ending at once");
+    telemetry::flush();
     std::process::exit(130);
 }
 
