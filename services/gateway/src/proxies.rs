@@ -97,7 +97,8 @@ impl Proxies {
 }
 
 /// Takes off what `Connection` names (RFC 9110, 7.6.1): it was meant for us. Before anything of ours is set, which must stay. What is
-/// meant for every recipient may not be named there, and stays: a hop in between must not take a caller's token away.
+/// meant for every recipient may not be named there, and stays: a hop in between must not take a caller's token away, nor a caller whose
+/// `Connection` a proxy passes on that proxy's word. What the family tells is read first and taken off then.
 fn strip_named(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONNECTION) {
         return;
@@ -107,7 +108,7 @@ fn strip_named(headers: &mut HeaderMap) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
-        .filter(|name| !EVERYBODYS.contains(name))
+        .filter(|name| !EVERYBODYS.contains(name) && !begins_like(name, FAMILY))
         .collect();
     for name in names {
         headers.remove(name);
@@ -192,6 +193,28 @@ mod tests {
     #[test]
     fn a_mapped_address_is_the_same_proxy() {
         assert_eq!(caller(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_caller_cannot_take_a_proxys_word_away() {
+        let mut request = Request::new(());
+        let proxy = PeerAddr("10.0.0.1:5".parse().unwrap());
+        request.extensions_mut().insert(proxy);
+        for (name, value) in [
+            ("connection", "close, X-Forwarded-For, x-forwarded-proto"),
+            ("connection", "X-Forwarded-Host"),
+            ("x-forwarded-for", "192.0.2.7"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "api.example.com"),
+        ] {
+            request.headers_mut().append(name, value.parse().unwrap());
+        }
+        Proxies::new(&["10.0.0.0/8".parse().unwrap()], false).resolve(&mut request);
+        let caller = request.extensions().get::<PeerAddr>().unwrap();
+        assert_eq!(caller.0.ip().to_string(), "192.0.2.7");
+        assert_eq!(request.headers()[FORWARDED_PROTO], "https");
+        assert_eq!(request.headers()[FORWARDED_HOST], "api.example.com");
+        assert!(!request.headers().contains_key(FORWARDED_FOR));
     }
 
     /// The headers of a request from `peer`, one `name: value` a line, after all is resolved.
