@@ -30,7 +30,6 @@ use crate::{
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Ends here.
 const HOP_BY_HOP: [HeaderName; 9] = [
     header::CONNECTION,
@@ -101,14 +100,14 @@ fn headers(plan: &Plan, prepared: &HeaderMap) -> HeaderMap {
 
 /// Makes the headers of a request those that every attempt sends.
 pub(super) fn prepare(shared: &Shared, parts: &mut Parts) {
-    let host = parts.headers.remove(header::HOST);
+    parts.headers.remove(header::HOST);
     take_off(&mut parts.headers);
     parts.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     match &shared.trust {
         Trust::Mesh(identity) => {
             parts.headers.insert(ROLE_TOKEN, identity.header());
         }
-        Trust::Foreign => forwarded(parts, host),
+        Trust::Foreign => forwarded(parts),
     }
 }
 
@@ -127,21 +126,15 @@ fn take_off(headers: &mut HeaderMap) {
     }
 }
 
-/// Says who asked, and by which name, in the headers that services everywhere read.
-fn forwarded(parts: &mut Parts, host: Option<HeaderValue>) {
+/// Says who asked in the header that services everywhere read. By which name says a proxy in front that is believed, or nobody: of the
+/// caller it would be any name, and services make links of it.
+fn forwarded(parts: &mut Parts) {
     let peer = parts
         .extensions
         .get::<PeerAddr>()
         .map(|peer| peer.0.ip().to_canonical());
     if let Some(caller) = peer.and_then(|ip| HeaderValue::try_from(ip.to_string()).ok()) {
         parts.headers.insert(FORWARDED_FOR, caller);
-    }
-    // A proxy in front that is believed may have said it.
-    if !parts.headers.contains_key(FORWARDED_HOST) {
-        let authority = parts.uri.authority().map(|a| HeaderValue::try_from(a.as_str()));
-        if let Some(host) = authority.and_then(Result::ok).or(host) {
-            parts.headers.insert(FORWARDED_HOST, host);
-        }
     }
 }
 
