@@ -2,7 +2,8 @@
 //!
 //! The decision to question: there is no table of callers, which would have each call wait for a lock and allocate. A caller counts by two
 //! of a few hundred counters, one of either row, and the lower one is believed (a count-min sketch). So who shares one of them with a busy
-//! caller is not held to that caller's calls, and of 65,000 others one shares both. The hash is seeded: nobody chooses whom to meet.
+//! caller is not held to that caller's calls, and of 65,000 others one shares both, or k² where k callers are busy. The hash is seeded:
+//! nobody chooses whom to meet.
 
 use std::{
     hash::BuildHasher as _,
