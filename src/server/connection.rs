@@ -135,7 +135,7 @@ impl Connections {
         F: Fn(TcpStream, SocketAddr) -> T + Clone + Send + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
-        let Some(place) = self.workers.as_ref().map(Workers::place) else {
+        let Some(place) = self.workers.as_ref().and_then(Workers::place) else {
             return self.spawn(task(io, address));
         };
         let (task, runtime) = (task.clone(), place.runtime().clone());

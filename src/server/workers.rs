@@ -12,7 +12,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
     thread,
@@ -56,6 +56,7 @@ struct Worker {
     runtime: Handle,
     /// That it serves.
     connections: AtomicUsize,
+    ended: Arc<AtomicBool>,
 }
 
 impl Workers {
@@ -76,16 +77,17 @@ impl Workers {
         })))
     }
 
-    /// The worker with the fewest connections, which has one more until what is given back is dropped.
-    pub(super) fn place(&self) -> Place {
+    /// The worker with the fewest connections, which has one more until what is given back is dropped. None where all have ended.
+    pub(super) fn place(&self) -> Option<Place> {
         let workers = self.0.workers.iter().enumerate();
-        let fewest = workers.min_by_key(|(_, worker)| worker.connections.load(Relaxed));
-        let place = Place {
+        // It would drop each connection at once, have the fewest for ever, and get them all.
+        let running = workers.filter(|(_, worker)| !worker.ended.load(Relaxed));
+        let (at, fewest) = running.min_by_key(|(_, worker)| worker.connections.load(Relaxed))?;
+        fewest.connections.fetch_add(1, Relaxed);
+        Some(Place {
             workers: Arc::clone(&self.0),
-            at: fewest.map_or(0, |(at, _)| at),
-        };
-        place.worker().connections.fetch_add(1, Relaxed);
-        place
+            at,
+        })
     }
 }
 
@@ -113,9 +115,32 @@ impl Drop for Place {
     }
 }
 
+/// Tells that a worker's thread has ended, however that came.
+struct Ending {
+    number: usize,
+    end: CancellationToken,
+    ended: Arc<AtomicBool>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.ended.store(true, Relaxed);
+        if !self.end.is_cancelled() {
+            tracing::error!(worker = self.number, "a worker broke; the others serve without it");
+        }
+    }
+}
+
 fn start(number: usize, end: CancellationToken) -> io::Result<Worker> {
     let (tell, told) = mpsc::channel();
+    let ended = Arc::new(AtomicBool::new(false));
+    let ending = Ending {
+        number,
+        end: end.clone(),
+        ended: Arc::clone(&ended),
+    };
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let _ending = ending;
         NUMBER.set(number);
         match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
@@ -132,6 +157,7 @@ fn start(number: usize, end: CancellationToken) -> io::Result<Worker> {
     Ok(Worker {
         runtime: told.recv().map_err(io::Error::other)??,
         connections: AtomicUsize::new(0),
+        ended,
     })
 }
 
@@ -143,7 +169,7 @@ mod tests {
     async fn connections_are_shared_out_evenly_and_stay_where_they_are() {
         let workers = Workers::start_some(3).unwrap();
         assert_eq!(current(), 0);
-        let mut places: Vec<Place> = (0..6).map(|_| workers.place()).collect();
+        let mut places: Vec<Place> = (0..6).filter_map(|_| workers.place()).collect();
         let mut at = Vec::new();
         for place in &places {
             at.push(place.runtime().spawn(async { current() }).await.unwrap());
@@ -152,13 +178,36 @@ mod tests {
         assert_eq!(at, [1, 1, 2, 2, 3, 3]);
         // The next goes where one has left.
         let left = places.remove(1).at;
-        assert_eq!(workers.place().at, left);
+        assert_eq!(workers.place().unwrap().at, left);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_has_ended_gets_no_connection() {
+        let ends = [CancellationToken::new(), CancellationToken::new()];
+        let workers = Workers(Arc::new(Shared {
+            workers: vec![start(1, ends[0].clone()).unwrap(), start(2, ends[1].clone()).unwrap()],
+            _end: CancellationToken::new().drop_guard(),
+        }));
+        let ended = |at: usize| while_not(Arc::clone(&workers.0.workers[at].ended));
+        ends[0].cancel();
+        ended(0).await;
+        let places: Vec<_> = (0..3).filter_map(|_| workers.place()).collect();
+        assert!(places.len() == 3 && places.iter().all(|place| place.at == 1));
+        ends[1].cancel();
+        ended(1).await;
+        assert!(workers.place().is_none());
+    }
+
+    async fn while_not(said: Arc<AtomicBool>) {
+        while !said.load(Relaxed) {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
     async fn workers_end_with_their_owner() {
         let workers = Workers::start_some(1).unwrap();
-        let runtime = workers.place().runtime().clone();
+        let runtime = workers.place().unwrap().runtime().clone();
         let endless = runtime.spawn(std::future::pending::<()>());
         drop(workers);
         assert!(endless.await.unwrap_err().is_cancelled());
