@@ -126,8 +126,14 @@ struct Shared {
     metrics: Arc<Metrics>,
     attempts: u32,
     service_timeout: Duration,
-    /// Whether a task looks names up; shared by all who share the endpoints.
-    refreshing: Arc<AtomicBool>,
+    held: Arc<Held>,
+}
+
+/// Shared by all who share the endpoints, and by none of the tasks that look after these: it lives as long as there is an upstream.
+#[derive(Debug, Default)]
+struct Held {
+    /// Whether a task looks names up.
+    refreshing: AtomicBool,
 }
 
 impl Upstream {
@@ -162,7 +168,7 @@ impl Upstream {
             metrics,
             attempts: resilience.retry_attempts.max(1),
             service_timeout: resilience.service_timeout,
-            refreshing: Arc::default(),
+            held: Arc::default(),
         }))
     }
 
@@ -185,7 +191,7 @@ impl Upstream {
             metrics: Arc::clone(&shared.metrics),
             attempts: shared.attempts,
             service_timeout: shared.service_timeout,
-            refreshing: Arc::clone(&shared.refreshing),
+            held: Arc::clone(&shared.held),
         }))
     }
 
@@ -238,16 +244,12 @@ impl Shared {
 
     /// Looks names up again for as long as somebody holds the upstream.
     fn keep_fresh(&self) {
-        if !self.balance.named() || self.refreshing.swap(true, Ordering::Relaxed) {
+        if !self.balance.named() || self.held.refreshing.swap(true, Ordering::Relaxed) {
             return;
         }
-        let balance = Arc::downgrade(&self.balance);
+        let (held, balance) = (Arc::downgrade(&self.held), Arc::clone(&self.balance));
         tokio::spawn(async move {
-            while let Some(balance) = balance.upgrade() {
-                // Held by this task alone: the upstream is gone.
-                if Arc::strong_count(&balance) == 1 {
-                    return;
-                }
+            while held.strong_count() > 0 {
                 balance.refresh().await;
             }
         });

@@ -22,12 +22,17 @@ const LONGEST: usize = 1024;
 impl Upstream {
     /// Asks every endpoint for its health, now and then `every` so long, for as long as somebody holds the upstream.
     pub fn check_health(&self, every: Duration) {
-        let (service, balance) = (self.0.name, Arc::downgrade(&self.0.balance));
+        let (service, held) = (self.0.name, Arc::downgrade(&self.0.held));
+        let balance = Arc::downgrade(&self.0.balance);
         tokio::spawn(async move {
             let mut due = tokio::time::interval(every);
             due.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 due.tick().await;
+                // Who looks names up may hold the endpoints a while longer.
+                if held.strong_count() == 0 {
+                    return;
+                }
                 let Some(balance) = balance.upgrade() else { return };
                 check_all(service, &balance, every.min(PATIENCE)).await;
             }

@@ -224,3 +224,22 @@ async fn a_late_straggler_neither_closes_nor_opens_it() {
     assert_eq!(call(&upstream, LOGIN).await.code(), Code::Ok);
     assert!(upstream.closed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_after_an_upstream_keeps_it_no_longer_than_others_do() {
+    // Takes connections and never speaks, so a check of health is always under way.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let name = format!("localhost:{}", silent.local_addr().unwrap().port());
+    let upstream = to(vec![Address::Tcp(name)], &resilience());
+    upstream.check_health(Duration::from_secs(1));
+    upstream.0.keep_fresh();
+    let balance = Arc::downgrade(&upstream.0.balance);
+    let feed = upstream.unguarded();
+    drop(upstream);
+    let lookups = Duration::from_secs(70);
+    tokio::time::sleep(lookups).await;
+    assert!(balance.strong_count() > 1, "somebody holds it, and both look after it");
+    drop(feed);
+    tokio::time::sleep(lookups).await;
+    assert_eq!(balance.strong_count(), 0);
+}
