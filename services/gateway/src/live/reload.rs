@@ -18,11 +18,13 @@ use logicore::{
         Problems,
         routes::{Descriptors, Routes as Settings, Upstream as UpstreamSettings},
     },
+    stamp::{Stamp, stamp},
     upstream::Upstream,
 };
 use prost_reflect::DescriptorPool;
 
 use channels::channels;
+use watch::Hangups;
 
 use super::{
     Current,
@@ -66,6 +68,9 @@ pub(crate) struct Reloader {
     refused: HashMap<String, Refused>,
     /// Files that the routes name, those of refused ones included: what is mended there is to be seen.
     files: Vec<PathBuf>,
+    /// The file and those, as they were just before they were last read: what changes while it is read is read again.
+    seen: Stamp,
+    hangups: Hangups,
 }
 
 /// An upstream, and its last descriptors.
@@ -77,6 +82,7 @@ pub(super) struct Known {
 }
 
 impl Reloader {
+    /// From now on SIGHUP is heard.
     pub(crate) fn new(ctx: &Context, pool: DescriptorPool, path: PathBuf, current: Current) -> Self {
         Self {
             ctx: ctx.clone(),
@@ -87,6 +93,8 @@ impl Reloader {
             known: HashMap::new(),
             refused: HashMap::new(),
             files: Vec::new(),
+            seen: Stamp::new(),
+            hangups: Hangups::new(),
         }
     }
 
@@ -141,9 +149,7 @@ impl Reloader {
     }
 
     async fn read(&mut self) -> Result<Outcome, Vec<String>> {
-        let settings = Settings::read(&self.path).map_err(|Problems(problems)| problems)?;
-        self.files = settings.files().map(Path::to_path_buf).collect();
-        let mut known = channels(&self.ctx, &settings, &self.known)?;
+        let (settings, mut known) = self.open().await?;
         let pending = describe(&mut known, &self.state.load_full()).await?;
         self.without_refused(&settings, &mut known);
         if self.unchanged(&settings, &known) {
@@ -177,6 +183,37 @@ impl Reloader {
         self.known = known.into_iter().map(|k| (k.settings.name.clone(), k)).collect();
         self.told(notes, pending);
         Ok(Outcome::Applied)
+    }
+
+    /// Reads the file and makes the channels; apart, since a slow disk must not keep other tasks waiting.
+    async fn open(&mut self) -> Result<(Settings, Vec<Known>), Vec<String>> {
+        self.seen = self.stamps().await;
+        let (ctx, path, before) = (self.ctx.clone(), self.path.clone(), self.known.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let settings = Settings::read(&path).map_err(|Problems(problems)| problems)?;
+            let files: Vec<_> = settings.files().map(Path::to_path_buf).collect();
+            let seen = stamp(files.iter().map(PathBuf::as_path));
+            let known = channels(&ctx, &settings, &before);
+            Ok::<_, Vec<String>>((settings, files, seen, known))
+        });
+        let (settings, files, seen, known) = read.await.map_err(|e| vec![e.to_string()])??;
+        self.files = files;
+        self.seen.truncate(1);
+        self.seen.extend(seen);
+        Ok((settings, known?))
+    }
+
+    /// Whether a file is not what it was when it was read.
+    pub(super) async fn changed(&self) -> bool {
+        self.stamps().await != self.seen
+    }
+
+    /// The file, then those that it names.
+    async fn stamps(&self) -> Stamp {
+        let files: Vec<_> = std::iter::once(&self.path).chain(&self.files).cloned().collect();
+        let stamps = tokio::task::spawn_blocking(move || stamp(files.iter().map(PathBuf::as_path)));
+        // Fails where the process ends.
+        stamps.await.unwrap_or_default()
     }
 
     /// What was refused already is not tried again as long as nothing else changes.

@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod echo;
+mod watching;
 
 use std::{
     fs,

@@ -1,11 +1,8 @@
 //! When there is a reason to read the routes again.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use logicore::{
-    settings::routes::Descriptors,
-    stamp::{Stamp, stamp},
-};
+use logicore::settings::routes::Descriptors;
 use tokio::time::Instant;
 
 use super::Reloader;
@@ -21,21 +18,17 @@ impl Reloader {
     /// Reads again whenever there is a reason to, until the process ends.
     pub(crate) async fn watch(mut self) {
         let shutdown = self.ctx.shutdown.clone();
-        let mut asked = hangups();
-        let mut seen = self.stamps();
         let mut reflected = Instant::now();
         loop {
             let looked = tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = asked.next() => false,
+                () = self.hangups.next() => false,
                 () = tokio::time::sleep(LOOK_EVERY) => true,
             };
-            let now = self.stamps();
             let due = self.reflection_due().is_some_and(|every| reflected.elapsed() >= every);
-            if looked && now == seen && !due {
+            if looked && !due && !self.changed().await {
                 continue;
             }
-            seen = now;
             reflected = Instant::now();
             self.reload().await;
         }
@@ -54,27 +47,24 @@ impl Reloader {
             .any(reflects)
             .then_some(REFLECT_EVERY)
     }
-
-    fn stamps(&self) -> Stamp {
-        stamp(std::iter::once(&self.path).chain(&self.files).map(PathBuf::as_path))
-    }
 }
 
 /// Requests to read again.
-struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-fn hangups() -> Hangups {
-    use tokio::signal::unix::{SignalKind, signal};
-    Hangups(signal(SignalKind::hangup()).ok())
-}
-
-#[cfg(not(unix))]
-fn hangups() -> Hangups {
-    Hangups()
-}
+#[derive(Debug)]
+pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangups {
+    #[cfg(unix)]
+    pub(super) fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self(signal(SignalKind::hangup()).ok())
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn new() -> Self {
+        Self()
+    }
+
     async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.0

@@ -109,21 +109,3 @@ async fn fields_that_are_named_as_in_calls_by_get_are_fields() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(a.calls_of("/x.v1.Echo/Get"), 1);
 }
-
-#[tokio::test]
-async fn descriptors_that_were_refused_are_read_again_when_they_are_mended() {
-    let mut bench = Bench::new();
-    let a = Echo::start("a").await;
-    fs::write(bench.folder.path().join("x.binpb"), b"no descriptors").unwrap();
-    assert_eq!(bench.routes(&upstream("a", &a, "x.binpb", "x")).await, Outcome::Refused);
-    let (folder, state) = (bench.folder, bench.reloader.state());
-    let watch = tokio::spawn(bench.reloader.watch());
-    // The watch must have seen the broken file before it is mended.
-    tokio::task::yield_now().await;
-    fs::write(folder.path().join("x.binpb"), proto("x").encode_to_vec()).unwrap();
-    while !state.load().problems.is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    assert!(bench.current.load().table.get(X).is_some());
-    watch.abort();
-}
