@@ -170,6 +170,10 @@ impl Live {
         drop(services);
         live.settings = settings;
         live.upstreams = upstreams;
+        // Somebody reads it, and would have a caller's thread write it, which is long where there are thousands of methods.
+        if before.is_some_and(|before| before.openapi.get().is_some()) {
+            live.openapi();
+        }
         Ok((live, found.notes))
     }
 

@@ -109,3 +109,19 @@ async fn fields_that_are_named_as_in_calls_by_get_are_fields() {
     assert_eq!(status, 200, "{answer}");
     assert_eq!(a.calls_of("/x.v1.Echo/Get"), 1);
 }
+
+#[tokio::test]
+async fn what_somebody_reads_is_described_with_the_routes_and_not_when_they_ask() {
+    let mut bench = Bench::new();
+    bench.set("x.binpb", &proto("x"));
+    let a = Echo::start("a").await;
+    let of = |name: &str| upstream(name, &a, "x.binpb", "x");
+    let written = |bench: &Bench| bench.current.load().openapi.get().is_some();
+    for (name, asked) in [("a", false), ("b", true), ("c", true)] {
+        assert_eq!(bench.routes(&of(name)).await, Outcome::Applied);
+        assert_eq!(written(&bench), name == "c", "{name}");
+        if asked {
+            assert_eq!(get(&bench.gateway(), "/openapi.json").await.0, 200);
+        }
+    }
+}
