@@ -1,6 +1,6 @@
 //! A role, from its first line in the log to its last.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use logicore::{
@@ -47,6 +47,7 @@ async fn life(loaded: Loaded) -> Result<()> {
         .table()
         .any(|(name, _, origin)| name == "PUBLIC_URL" && *origin != Origin::Default);
     let mut settings = loaded.settings;
+    outlive_hangups();
     let _traces = telemetry::init(&settings)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -209,6 +210,20 @@ fn operators(ctx: &Context, servers: &mut Servers, stack: GrpcService) {
 
 #[cfg(not(unix))]
 fn operators(_: &Context, _: &mut Servers, _: GrpcService) {}
+
+/// SIGHUP asks for the routes to be read again, where there are some; it ends no process, at no time of its life. But that of a terminal
+/// that closes does.
+#[cfg(unix)]
+fn outlive_hangups() {
+    use tokio::signal::unix::{SignalKind, signal};
+    if !std::io::stderr().is_terminal() {
+        // Its default, which is the end, does not come back.
+        drop(signal(SignalKind::hangup()));
+    }
+}
+
+#[cfg(not(unix))]
+fn outlive_hangups() {}
 
 /// The first signal begins the drain, the second ends the process at once.
 async fn signals(ctx: Context) {

@@ -84,6 +84,8 @@ async fn every_part_ends_well_and_without_complaint(layout: Layout) -> anyhow::R
         Layout::Four => &["gateway", "user", "auth", "admin"],
     };
     for part in parts {
+        // Without routes there is nothing to read again, and no reason to end.
+        system.signal(part, "HUP")?;
         system.signal(part, "TERM")?;
         let ended = system.process(part)?.ended(LIMIT).await?;
         assert!(
