@@ -3,7 +3,7 @@
 //! The decision to question: what is asked for is what the message's prefix says, since gRPC has no content length. So a body that
 //! goes on behind the end of its message is refused as soon as that shows, as is one whose message will be too long.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Extensions;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -15,6 +15,9 @@ use crate::{
     framing::{PREFIX, Prefix},
     layer::body::unreadable,
 };
+
+/// Room for so much is there from the first on; for more as it comes, since what is announced may never come.
+pub(super) const FIRST: usize = 64 << 10;
 
 /// Says when there is memory for a message.
 pub trait Memory: Clone + Send + Sync + 'static {
@@ -54,7 +57,7 @@ pub(super) async fn collect<M: Memory>(
     if body.is_end_stream() {
         return Ok(first);
     }
-    let mut all = BytesMut::from(first);
+    let mut all = Vec::from(first);
     let mut taken = None;
     loop {
         if let (None, Some(length)) = (&taken, length) {
@@ -62,21 +65,32 @@ pub(super) async fn collect<M: Memory>(
             all = within(length, &all);
         }
         let Some(more) = next(&mut body, limit).await? else {
-            return Ok(all.freeze());
+            return Ok(all.into());
         };
         if length.is_some_and(|length| all.len() + more.len() > length) {
             return Err(too_many());
         }
-        all.extend_from_slice(&more);
+        add(&mut all, &more, length.unwrap_or_default());
         length = whole(&all, limit)?;
     }
 }
 
-/// What has come, with room for the rest and for no more: a buffer that grows would double beyond what was granted.
-fn within(length: usize, so_far: &[u8]) -> BytesMut {
-    let mut all = BytesMut::with_capacity(length);
+/// What has come, apart from the memory that it came in.
+pub(super) fn within(length: usize, so_far: &[u8]) -> Vec<u8> {
+    let mut all = Vec::with_capacity(length.min(FIRST.max(so_far.len())));
     all.extend_from_slice(so_far);
     all
+}
+
+/// Adds what comes to a message of this length, which never gets more room than that: what doubles by itself goes beyond what was
+/// granted.
+pub(super) fn add(all: &mut Vec<u8>, more: &[u8], length: usize) {
+    let whole = all.len() + more.len();
+    if whole > all.capacity() {
+        let room = (2 * whole).min(length).max(whole);
+        all.reserve_exact(room - all.len());
+    }
+    all.extend_from_slice(more);
 }
 
 /// The next data; none at the end.

@@ -107,6 +107,21 @@ async fn what_is_granted_is_what_is_held() {
     }
 }
 
+#[test]
+fn room_comes_with_the_bytes_and_not_with_what_is_announced() {
+    use super::collect::{FIRST, add, within};
+    let mut all = within(MOST, &[0; PREFIX]);
+    assert!(all.capacity() <= FIRST, "{}", all.capacity());
+    while all.len() < MOST {
+        let more = 16_384.min(MOST - all.len());
+        add(&mut all, &[7; 16_384][..more], MOST);
+        let most = FIRST.max(2 * all.len()).min(MOST);
+        assert!(all.capacity() <= most, "{} of {}", all.capacity(), all.len());
+    }
+    assert_eq!(all.capacity(), MOST);
+    assert_eq!(within(100, &[0; PREFIX]).capacity(), 100);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_is_left_where_it_is_while_there_is_no_memory() {
     let (memory, body) = (One::new(), long(100_000));
