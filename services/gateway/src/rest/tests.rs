@@ -22,6 +22,7 @@ mod raw;
 mod refused_bodies;
 mod refused_queries;
 mod routing;
+mod slow;
 mod streams;
 mod table;
 mod transport;
