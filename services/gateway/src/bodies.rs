@@ -5,7 +5,10 @@ pub(crate) mod tests;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{Extensions, HeaderMap, header, request::Parts};
@@ -18,10 +21,10 @@ use crate::routes::Route;
 const STRANGER: usize = 64 << 10;
 /// Bodies up to this long are not counted: connections and limits bound how many there are.
 const SHORT: usize = 64 << 10;
-/// KiB of longer bodies that are collected at once; who comes then waits for a place, within its deadline.
+/// KiB of longer bodies that are collected at once; who comes then waits for a place, within its deadline. Where longer messages
+/// than a caller's share are allowed, there is as much more as the longest of them goes beyond it.
 const AT_ONCE: usize = 64 << 10;
-
-/// KiB of them that one caller has: whoever sends slowly keeps nobody else waiting.
+/// KiB of them that one caller has, or one longer message: whoever sends slowly keeps nobody else waiting.
 const OF_ONE: usize = AT_ONCE / 8;
 /// So many callers' shares are kept before those that nobody uses are dropped.
 const KEPT: usize = 1024;
@@ -31,6 +34,8 @@ const KEPT: usize = 1024;
 pub(crate) struct Bounds {
     message_bytes: usize,
     places: Arc<Semaphore>,
+    /// KiB by which a message went beyond a share, at most.
+    beyond: Arc<AtomicUsize>,
     shares: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
 }
 
@@ -47,6 +52,7 @@ impl Bounds {
         Self {
             message_bytes,
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            beyond: Arc::default(),
             shares: Arc::default(),
         }
     }
@@ -76,11 +82,21 @@ impl Bounds {
             Some(principal) => Some(permits(self.share(principal.subject), kib.min(OF_ONE)).await?),
             None => None,
         };
-        let of_all = permits(Arc::clone(&self.places), kib.min(AT_ONCE)).await?;
+        self.make_room(kib);
+        let of_all = permits(Arc::clone(&self.places), kib).await?;
         Some(Place {
             _of_one: of_one,
             _of_all: of_all,
         })
+    }
+
+    /// Without this a message longer than all places would wait for ever, or take more than it was counted for.
+    fn make_room(&self, kib: usize) {
+        let beyond = kib.saturating_sub(OF_ONE);
+        let before = self.beyond.fetch_max(beyond, Ordering::Relaxed);
+        if beyond > before {
+            self.places.add_permits(beyond - before);
+        }
     }
 
     fn share(&self, caller: UserId) -> Arc<Semaphore> {

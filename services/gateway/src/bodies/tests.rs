@@ -93,3 +93,25 @@ async fn what_a_compressed_body_becomes_is_not_announced() {
     assert!(!place(&["Identity"]).await);
     assert!(!place(&[]).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_its_callers_share_counts_with_all_that_it_takes() {
+    let (bounds, slow) = (Bounds::new(256 << 20), principal());
+    let take = async |caller: &Arc<Principal>, bytes: usize| {
+        let request = by(caller, announced(bytes));
+        let place = bounds.place(&request, 256 << 20);
+        tokio::time::timeout(std::time::Duration::from_secs(60), place).await
+    };
+    let held = take(&slow, 256 << 20).await;
+    assert!(held.is_ok_and(|place| place.is_some()), "longer than all places were");
+    let held = take(&slow, 200 << 20).await.unwrap();
+    assert!(take(&slow, SHORT + 1).await.is_err(), "one at a time");
+    let mut others = Vec::new();
+    for _ in 0..14 {
+        others.push(take(&principal(), 8 << 20).await.unwrap());
+    }
+    assert!(take(&principal(), 8 << 20).await.is_err(), "312 MiB are there in all");
+    assert!(take(&principal(), 256 << 20).await.is_err());
+    drop((held, others));
+    assert!(take(&principal(), 256 << 20).await.is_ok());
+}
