@@ -1,5 +1,6 @@
 //! How much of a body is taken from whom. A stranger has nothing long to say: what needs no token are logins and the like.
 
+mod buffer;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -14,6 +15,8 @@ use std::{
 use http::{Extensions, HeaderMap, header, request::Parts};
 use logicore::{access::Principal, ids::UserId, layer::guard::Memory};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub(crate) use buffer::Buffer;
 
 use crate::routes::Route;
 
@@ -70,24 +73,16 @@ impl Bounds {
     /// Waits for the memory that collecting a body takes at most; it is free again when the place is dropped.
     pub(crate) async fn place(&self, request: &Parts, longest: usize) -> Option<Place> {
         let bytes = announced(&request.headers).unwrap_or(longest).min(longest);
-        self.place_of(&request.extensions, bytes).await
+        self.quota(&request.extensions).place(bytes).await
     }
 
-    async fn place_of(&self, extensions: &Extensions, bytes: usize) -> Option<Place> {
-        if bytes <= SHORT {
-            return None;
+    /// These bounds, as the caller in a request's extensions has them.
+    pub(crate) fn quota(&self, extensions: &Extensions) -> Quota {
+        let caller = extensions.get::<Arc<Principal>>();
+        Quota {
+            bounds: self.clone(),
+            caller: caller.map(|principal| principal.subject),
         }
-        let kib = bytes.div_ceil(1 << 10);
-        let of_one = match extensions.get::<Arc<Principal>>() {
-            Some(principal) => Some(permits(self.share(principal.subject), kib.min(OF_ONE)).await?),
-            None => None,
-        };
-        self.make_room(kib);
-        let of_all = permits(Arc::clone(&self.places), kib).await?;
-        Some(Place {
-            _of_one: of_one,
-            _of_all: of_all,
-        })
     }
 
     /// Without this a message longer than all places would wait for ever, or take more than it was counted for.
@@ -113,13 +108,40 @@ impl Bounds {
     }
 }
 
+/// The bounds, as one caller has them.
+#[derive(Clone, Debug)]
+pub(crate) struct Quota {
+    bounds: Bounds,
+    caller: Option<UserId>,
+}
+
+impl Quota {
+    /// Waits for memory of so many bytes; none is waited for, nor counted, where that is little.
+    pub(crate) async fn place(&self, bytes: usize) -> Option<Place> {
+        if bytes <= SHORT {
+            return None;
+        }
+        let kib = bytes.div_ceil(1 << 10);
+        let of_one = match self.caller {
+            Some(caller) => Some(permits(self.bounds.share(caller), kib.min(OF_ONE)).await?),
+            None => None,
+        };
+        self.bounds.make_room(kib);
+        let of_all = permits(Arc::clone(&self.bounds.places), kib).await?;
+        Some(Place {
+            _of_one: of_one,
+            _of_all: of_all,
+        })
+    }
+}
+
 /// What the guard collects counts with the bodies of REST and Connect. Those reach it whole, without a place that they would keep while
 /// they wait for another one.
 impl Memory for Bounds {
     type Taken = Option<Place>;
 
     async fn take(&self, extensions: &Extensions, bytes: usize) -> Option<Place> {
-        self.place_of(extensions, bytes).await
+        self.quota(extensions).place(bytes).await
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) use error::{error_json, known as known_detail};
 pub(crate) use headers::{disown, from_metadata, take_off, to_metadata};
 pub use template::{Segment, Template, Variable};
 use trie::{Found, Trie};
-pub use upload::upload;
+pub(crate) use upload::upload;
 
 /// The routes of all pools that were added.
 #[derive(Debug, Default)]

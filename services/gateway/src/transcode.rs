@@ -73,8 +73,7 @@ where
             if let Inward::Rest(route) = &inward
                 && route.binding.takes_stream()
             {
-                let longest = bounds.longest(&parts.extensions);
-                return Ok(stream(inner, route, parts, body, longest).await);
+                return Ok(stream(inner, route, parts, body, &bounds).await);
             }
             match inward.adapt(parts, body, &bounds).await {
                 Ok(request) => inner.call(request).await,
@@ -85,11 +84,11 @@ where
 }
 
 /// Calls with a body that is not collected. What becomes wrong with it ends the call, as long as nothing was answered.
-async fn stream<S>(mut inner: S, route: &Match, parts: Parts, body: Body, longest: usize) -> Response<Body>
+async fn stream<S>(mut inner: S, route: &Match, parts: Parts, body: Body, bounds: &Bounds) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let (request, wrong) = match rest::upload(route, parts, body, longest).await {
+    let (request, wrong) = match rest::upload(route, parts, body, bounds).await {
         Ok(sending) => sending,
         Err(error) => return refuse(error),
     };

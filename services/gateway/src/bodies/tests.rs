@@ -1,4 +1,5 @@
 mod attack;
+mod buffer;
 
 pub(crate) use attack::{Attack, slow};
 use http::HeaderValue;

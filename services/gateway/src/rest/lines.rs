@@ -1,16 +1,16 @@
 //! Lines of a body that is not collected. Blank ones are passed over; the last one needs no end.
 
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
 use logicore::Error;
 use tonic::body::Body;
 
 use super::decode::{broken, too_large};
+use crate::bodies::{Buffer, Quota};
 
 /// Reads lines of at most a length.
 pub(super) struct Lines {
     body: Body,
-    buffer: BytesMut,
+    buffer: Buffer,
     /// How far the buffer was searched for an end.
     searched: usize,
     limit: usize,
@@ -19,10 +19,11 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(body: Body, limit: usize) -> Self {
+    /// `quota`: what long lines take their memory from.
+    pub(super) fn new(body: Body, limit: usize, quota: Quota) -> Self {
         Self {
             body,
-            buffer: BytesMut::new(),
+            buffer: Buffer::within(quota),
             searched: 0,
             limit,
             number: 0,
@@ -38,11 +39,11 @@ impl Lines {
         loop {
             let line = match self.cut() {
                 Some(line) => line,
-                None if self.buffer.len() > self.limit => return Err(too_large(self.limit)),
-                None if self.ended && self.buffer.is_empty() => return Ok(None),
+                None if self.buffer.bytes().len() > self.limit => return Err(too_large(self.limit)),
+                None if self.ended && self.buffer.bytes().is_empty() => return Ok(None),
                 None if self.ended => {
                     self.searched = 0;
-                    self.buffer.split().freeze()
+                    self.buffer.cut(self.buffer.bytes().len())
                 }
                 None => {
                     self.fill().await?;
@@ -60,25 +61,26 @@ impl Lines {
     }
 
     fn cut(&mut self) -> Option<Bytes> {
-        match self.buffer[self.searched..].iter().position(|b| *b == b'\n') {
+        let bytes = self.buffer.bytes();
+        match bytes[self.searched..].iter().position(|b| *b == b'\n') {
             Some(at) => {
-                let mut line = self.buffer.split_to(self.searched + at + 1);
+                let mut line = self.buffer.cut(self.searched + at + 1);
                 line.truncate(self.searched + at);
                 self.searched = 0;
-                Some(line.freeze())
+                Some(line)
             }
             None => {
-                self.searched = self.buffer.len();
+                self.searched = bytes.len();
                 None
             }
         }
     }
 
     async fn fill(&mut self) -> Result<(), Error> {
-        match self.body.frame().await {
+        match self.buffer.next(&mut self.body, self.limit).await {
             Some(frame) => {
                 if let Ok(data) = frame.map_err(broken)?.into_data() {
-                    self.buffer.extend_from_slice(&data);
+                    self.buffer.put(&data, self.limit);
                 }
             }
             None => self.ended = true,

@@ -20,6 +20,7 @@ use super::{
     lines::Lines,
     zero,
 };
+use crate::bodies::Bounds;
 
 /// Fields of `google.api.HttpBody`.
 const CONTENT_TYPE: u32 = 1;
@@ -30,14 +31,14 @@ const DATA: u32 = 2;
 ///
 /// # Errors
 /// What is wrong from the start.
-pub async fn upload(
+pub(crate) async fn upload(
     route: &Match,
     parts: Parts,
     body: Body,
-    limit: usize,
+    bounds: &Bounds,
 ) -> Result<(Request<Body>, oneshot::Receiver<Error>), Error> {
     let (tell, told) = oneshot::channel();
-    let source = source(route, &parts, body, limit).await?;
+    let source = source(route, &parts, body, bounds).await?;
     let state = Sending {
         route: route.clone(),
         source,
@@ -61,7 +62,8 @@ enum Source {
     Whole { begin: Bytes, body: Body, left: usize },
 }
 
-async fn source(route: &Match, parts: &Parts, body: Body, limit: usize) -> Result<Source, Error> {
+async fn source(route: &Match, parts: &Parts, body: Body, bounds: &Bounds) -> Result<Source, Error> {
+    let limit = bounds.longest(&parts.extensions);
     let binding = &*route.binding;
     let query = parts.uri.query().unwrap_or_default();
     let body = inflate::inflated(&parts.headers, body)?;
@@ -69,7 +71,10 @@ async fn source(route: &Match, parts: &Parts, body: Body, limit: usize) -> Resul
         content_type(&parts.headers)?;
         // What is wrong with path or query is told before anything is sent.
         bind_bodiless(route, query)?;
-        return Ok(Source::Lines(Lines::new(body, limit), query.to_owned()));
+        return Ok(Source::Lines(
+            Lines::new(body, limit, bounds.quota(&parts.extensions)),
+            query.to_owned(),
+        ));
     }
     let raw = Raw::new(route, query, &parts.headers)?;
     if binding.method.is_client_streaming() {
@@ -88,6 +93,7 @@ async fn source(route: &Match, parts: &Parts, body: Body, limit: usize) -> Resul
             left: length,
         }),
         None => {
+            let _place = bounds.quota(&parts.extensions).place(limit).await;
             let data = super::decode::collect(body, limit).await?;
             Ok(Source::Whole {
                 begin: raw.begin(data.len(), limit)?,

@@ -28,7 +28,7 @@ pub(crate) async fn adapt(
 ) -> Result<Request<Body>, Error> {
     let longest = bounds.longest(&parts.extensions);
     if call.form.stream {
-        let body = stream::request(call, body, longest);
+        let body = stream::request(call, body, longest, bounds.quota(&parts.extensions));
         return Ok(Request::from_parts(parts, body));
     }
     let place = bounds.place(&parts, longest).await;

@@ -2,13 +2,14 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http_body_util::BodyExt;
 use logicore::{
     Error, Reason,
     compression::{Encoding, unnamed},
     framing::{COMPRESSED, PREFIX, Prefix},
 };
 use tonic::{Status, body::Body};
+
+use crate::bodies::{Buffer, Quota};
 
 /// Whose body it is: who is told when it is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub(super) enum Of {
 #[derive(Debug)]
 pub(super) struct Messages {
     body: Body,
-    buffer: BytesMut,
+    buffer: Buffer,
+    /// Length of the next message with its prefix, once that is known.
+    whole: usize,
     of: Of,
     limit: usize,
 }
@@ -47,9 +50,18 @@ impl Messages {
     pub(super) fn new(body: Body, of: Of, limit: usize) -> Self {
         Self {
             body,
-            buffer: BytesMut::new(),
+            buffer: Buffer::default(),
+            whole: PREFIX,
             of,
             limit,
+        }
+    }
+
+    /// The same, whose long messages take their memory from a quota.
+    pub(super) fn within(self, quota: Quota) -> Self {
+        Self {
+            buffer: Buffer::within(quota),
+            ..self
         }
     }
 
@@ -59,15 +71,16 @@ impl Messages {
             if let Some(message) = self.take()? {
                 return Ok(Item::Message(message));
             }
-            let trailers = match self.body.frame().await.transpose()?.map(http_body::Frame::into_data) {
+            let frame = self.buffer.next(&mut self.body, self.whole).await.transpose()?;
+            let trailers = match frame.map(http_body::Frame::into_data) {
                 Some(Ok(data)) => {
-                    self.buffer.extend_from_slice(&data);
+                    self.buffer.put(&data, self.whole);
                     continue;
                 }
                 Some(Err(frame)) => frame.into_trailers().ok(),
                 None => None,
             };
-            return match self.buffer.is_empty() {
+            return match self.buffer.bytes().is_empty() {
                 true => Ok(Item::End(trailers)),
                 false => Err(self.wrong("a body ends within a message").into()),
             };
@@ -75,7 +88,7 @@ impl Messages {
     }
 
     fn take(&mut self) -> Result<Option<Message>, Error> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
+        let Some(prefix) = self.buffer.bytes().first_chunk::<PREFIX>() else {
             return Ok(None);
         };
         let Prefix { flags, length } = Prefix::read(*prefix);
@@ -85,10 +98,11 @@ impl Messages {
         if length > self.limit {
             return Err(self.too_large());
         }
-        if self.buffer.len() < PREFIX + length {
+        self.whole = PREFIX + length;
+        if self.buffer.bytes().len() < self.whole {
             return Ok(None);
         }
-        let data = self.buffer.split_to(PREFIX + length).split_off(PREFIX).freeze();
+        let data = self.buffer.cut(self.whole).split_off(PREFIX);
         Ok(Some(Message { flags, data }))
     }
 

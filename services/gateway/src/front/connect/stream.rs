@@ -25,15 +25,17 @@ use super::{
     messages::{Item, Messages, Of, enveloped},
     unary::{compressed, rendered, status},
 };
+use crate::bodies::Quota;
 
 const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 
-/// The body of a request as gRPC frames it. Plain messages in protobuf pass as they came.
-pub(super) fn request(call: &Arc<Call>, body: Body, limit: usize) -> Body {
+/// The body of a request as gRPC frames it. Plain messages in protobuf pass as they came; long ones of others take their memory
+/// from the quota.
+pub(super) fn request(call: &Arc<Call>, body: Body, limit: usize, quota: Quota) -> Body {
     if call.form.codec == Codec::Proto && call.sent.is_none() {
         return body;
     }
-    let messages = Messages::new(body, Of::Caller, limit);
+    let messages = Messages::new(body, Of::Caller, limit).within(quota);
     let frames = unfold(Some((messages, Arc::clone(call))), move |open| async move {
         let (mut messages, call) = open?;
         let framed = match messages.next().await {

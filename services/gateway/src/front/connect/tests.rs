@@ -1,6 +1,7 @@
 //! Calls from their HTTP request to the gRPC request that the stack sees, and back.
 
 mod refused;
+mod slow;
 mod streams;
 mod unaries;
 

@@ -3,12 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, header};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
 use logicore::Reason;
-use tonic::body::Body;
+use tonic::{Status, body::Body};
 
-use super::{gzip, routes};
+use super::{gzip, routes, uploads};
 use crate::{
     bodies::tests::{Attack, slow},
     front::Inward,
@@ -35,6 +37,7 @@ fn small(bytes: &'static str) -> Body {
 }
 
 const JSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/json");
+const NDJSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/x-ndjson");
 
 #[tokio::test(start_paused = true)]
 async fn little_that_becomes_much_is_read_of_few_at_once() {
@@ -62,4 +65,59 @@ async fn little_that_becomes_much_is_read_of_few_at_once() {
     let call = tokio::time::timeout(Duration::from_millis(10), attack.call(short, &principal(), true));
     assert_eq!(call.await, Ok(None), "short bodies wait for nobody");
     assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_of_unknown_length_are_collected_of_few_at_once() {
+    let mut attack = Attack::new();
+    for _ in 0..CALLERS {
+        let body = slow(vec![Bytes::from_static(&[7; 1000])], &attack.read);
+        attack.begin(request(uploads::routes(), "/convert", &[], body), true);
+    }
+    assert_eq!(attack.settled().await, PLACES);
+    let announced = request(uploads::routes(), "/convert", &[], small("a,b"));
+    let call = tokio::time::timeout(Duration::from_millis(10), attack.call(announced, &principal(), true));
+    assert_eq!(call.await, Ok(None), "what is not collected waits for nobody");
+    assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_lines_are_collected_of_few_at_once_and_not_for_ever() {
+    let mut attack = Attack::new();
+    for _ in 0..2 * PLACES {
+        // What is there may be no line yet: only with a place more of it is read.
+        let body = slow(vec![Bytes::from_static(&[b' '; 70_000]); 3], &attack.read);
+        attack.begin(request(uploads::routes(), "/reports/x", &[NDJSON], body), false);
+    }
+    assert_eq!(attack.settled().await, 2 * PLACES + 2 * PLACES);
+    let lines = (0..100_000).map(|_| Ok::<_, Status>(Frame::data(Bytes::from_static(b"{}\n"))));
+    let lines = stream::iter(lines.collect::<Vec<_>>());
+    let short = request(
+        uploads::routes(),
+        "/reports/x",
+        &[NDJSON],
+        Body::new(StreamBody::new(lines)),
+    );
+    let call = tokio::time::timeout(Duration::from_millis(10), attack.call(short, &principal(), false));
+    assert_eq!(call.await, Ok(None), "short lines wait for nobody");
+    assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); 2 * PLACES]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_callers_own_long_lines_follow_one_another() {
+    let (attack, caller) = (Attack::new(), principal());
+    let line: Bytes = [&vec![b' '; 3 << 20][..], b"{}\n"].concat().into();
+    let calls = (0..8).map(|_| {
+        let pieces: Vec<_> = (0..4).flat_map(|_| line.chunks(16_384)).collect();
+        let pieces = pieces
+            .into_iter()
+            .map(|piece| Ok::<_, Status>(Frame::data(Bytes::copy_from_slice(piece))));
+        let body = Body::new(StreamBody::new(stream::iter(pieces.collect::<Vec<_>>())));
+        attack.call(
+            request(uploads::routes(), "/reports/x", &[NDJSON], body),
+            &caller,
+            false,
+        )
+    });
+    assert_eq!(futures_util::future::join_all(calls).await, [None; 8]);
 }

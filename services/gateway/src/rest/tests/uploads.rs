@@ -14,7 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 use tonic::{Status, body::Body};
 
 use super::{compiled, gzip};
-use crate::rest::{Match, Routes, upload};
+use crate::{
+    bodies::Bounds,
+    rest::{Match, Routes, upload},
+};
 
 const LIMIT: usize = 1000;
 
@@ -76,7 +79,7 @@ type Sent = Result<(Request<Body>, oneshot::Receiver<Error>), Error>;
 fn send(request: &str, headers: &[(&str, &str)], body: Body) -> Sent {
     let (route, parts) = head(request, headers);
     assert!(route.binding.takes_stream(), "{request}");
-    upload(&route, parts, body, LIMIT).now_or_never().unwrap()
+    upload(&route, parts, body, &Bounds::new(LIMIT)).now_or_never().unwrap()
 }
 
 /// The messages that a service gets.
@@ -254,7 +257,9 @@ async fn a_line_is_sent_before_the_next_one_is_there() {
 #[test]
 fn what_is_wrong_later_is_kept_for_the_answer() {
     let (route, parts) = head("POST /tracks/x:follow", &[NDJSON]);
-    let sent = upload(&route, parts, whole("oops\n"), LIMIT).now_or_never().unwrap();
+    let sent = upload(&route, parts, whole("oops\n"), &Bounds::new(LIMIT))
+        .now_or_never()
+        .unwrap();
     let (request, wrong) = sent.unwrap();
     drop(wrong);
     assert!(request.into_body().collect().now_or_never().unwrap().is_err());
