@@ -23,9 +23,9 @@ pub struct Principal {
     /// `jti`.
     pub token: TokenId,
     /// `client_id`.
-    pub client: String,
+    pub client: Arc<str>,
     /// `roles`.
-    pub roles: Vec<RoleName>,
+    pub roles: Arc<[RoleName]>,
     /// `iat`.
     pub issued_at: DateTime<Utc>,
     /// `auth_time`.

@@ -5,6 +5,7 @@
 
 mod cache;
 mod claims;
+mod interned;
 mod jose;
 mod key;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::{
 
 use cache::Cache;
 pub use claims::{Claims, Rev};
+use interned::Interned;
 pub use key::{InvalidKey, VerifyingKey};
 pub use verified::Verified;
 
@@ -47,6 +49,7 @@ pub struct Verifier {
     access: Arc<AccessView>,
     clock: Clock,
     cache: Cache,
+    interned: Interned,
 }
 
 impl Verifier {
@@ -61,6 +64,7 @@ impl Verifier {
             access,
             clock,
             cache: Cache::default(),
+            interned: Interned::default(),
         }
     }
 
@@ -168,7 +172,7 @@ impl Verifier {
         if claims.aud != self.audience {
             return Err(invalid("another audience"));
         }
-        claims.verified(key).map_err(invalid)
+        claims.verified(key, &self.interned).map_err(invalid)
     }
 
     fn key(&self, header: &jose::Header) -> Result<Arc<VerifyingKey>, Error> {

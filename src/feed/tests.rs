@@ -109,7 +109,7 @@ fn key(kid: &str) -> pb::Resource {
 fn principal(subject: UserId, revision: u64) -> Principal {
     Principal {
         tenant: tenant_id("acme"),
-        roles: roles(&["user"]),
+        roles: roles(&["user"]).into(),
         revision,
         ..testkit::principal(subject)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{key::VerifyingKey, verified::Verified};
+use super::{interned::Interned, key::VerifyingKey, verified::Verified};
 use crate::{
     access::Principal,
     ids::{RoleName, SessionId, TenantId, TokenId, UserId},
@@ -58,7 +58,7 @@ pub struct Rev {
 
 impl Claims {
     /// The claims as a principal, proven by `key`.
-    pub(super) fn verified(self, key: Arc<VerifyingKey>) -> Result<Verified, &'static str> {
+    pub(super) fn verified(self, key: Arc<VerifyingKey>, interned: &Interned) -> Result<Verified, &'static str> {
         if self.act.is_some() {
             return Err("acts on behalf of somebody");
         }
@@ -71,12 +71,12 @@ impl Claims {
             tenant: self.tid,
             session: self.sid,
             token: self.jti,
-            client: self.client_id,
-            roles: self.roles,
+            client: interned.text(&self.client_id),
+            roles: interned.roles(&self.roles),
             issued_at: time(self.iat)?,
             authenticated_at: time(self.auth_time)?,
             expires_at: time(self.exp)?,
-            epoch: self.rev.e.into(),
+            epoch: interned.text(&self.rev.e),
             revision: self.rev.n,
         };
         Ok(Verified::new(principal, not_before, key))

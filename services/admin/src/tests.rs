@@ -126,7 +126,7 @@ fn caller(tenant: &str, roles: &[&str]) -> Caller {
             tenant: tenant.parse().unwrap(),
             session: SessionId(Uuid::from_u128(8)),
             token: TokenId::generate(),
-            client: "test".to_owned(),
+            client: "test".into(),
             roles: roles.iter().map(|r| role_name(r)).collect(),
             issued_at: now,
             authenticated_at: now,

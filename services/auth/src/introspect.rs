@@ -67,7 +67,7 @@ impl Auth {
             subject: token.subject,
             tenant: token.tenant.clone(),
             session: token.session,
-            roles: token.roles.clone(),
+            roles: token.roles.to_vec(),
             expires: token.expires_at,
             issued: token.issued_at,
         }))

@@ -1,6 +1,6 @@
 //! What is remembered of tokens: bounded, never more than the key that proved it, never a decision.
 
-use super::{cache::Digest, *};
+use super::{cache::Digest, interned::Interned, *};
 
 #[test]
 fn a_token_is_remembered_once() {
@@ -75,7 +75,7 @@ const MOST: usize = 32 * 512;
 fn verified() -> Arc<Verified> {
     let key = Arc::new(VerifyingKey::from_secret(&Secret::new(SECRET)));
     let claims: Claims = serde_json::from_value(claims()).unwrap();
-    Arc::new(claims.verified(key).unwrap())
+    Arc::new(claims.verified(key, &Interned::default()).unwrap())
 }
 
 fn number(n: u32) -> Digest {

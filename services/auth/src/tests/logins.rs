@@ -36,7 +36,7 @@ async fn a_login_gives_tokens_that_verifiers_take() {
     let principal = world.verified(&tokens.access).await.unwrap();
     assert_eq!((principal.subject, &principal.tenant), (ann.id, &ann.tenant));
     assert_eq!((principal.session, &*principal.client), (tokens.session.id, "logicore"));
-    assert_eq!(principal.roles, ["user".parse().unwrap()]);
+    assert_eq!(*principal.roles, ["user".parse().unwrap()]);
     let now = world.ctx.clock.now();
     assert_eq!((principal.issued_at, principal.authenticated_at), (now, now));
     assert_eq!(principal.expires_at, now + minutes(15));
@@ -245,7 +245,7 @@ async fn a_role_taken_between_check_and_insert_wins() {
     drop(held);
     let tokens = login.await.unwrap().unwrap();
     let principal = world.verified(&tokens.access).await.unwrap();
-    assert_eq!(principal.roles, ["user".parse().unwrap()]);
+    assert_eq!(*principal.roles, ["user".parse().unwrap()]);
 }
 
 #[tokio::test]

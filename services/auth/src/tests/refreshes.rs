@@ -231,7 +231,7 @@ async fn a_refresh_gives_the_roles_of_now() {
     assert_eq!(world.verified(&first.access).await.unwrap_err(), Reason::AuthTokenStale);
     let second = world.refresh(&first.refresh).await.unwrap();
     let principal = world.verified(&second.access).await.unwrap();
-    assert_eq!(principal.roles, [editor, "user".parse().unwrap()]);
+    assert_eq!(*principal.roles, [editor, "user".parse().unwrap()]);
 }
 
 #[tokio::test]

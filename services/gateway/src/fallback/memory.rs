@@ -2,10 +2,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use std::sync::Arc;
 
 use bytes::Bytes;
 use logicore::ids::{RoleName, TenantId, UserId};
@@ -22,7 +20,7 @@ pub(super) struct Question {
     pub(super) method: Arc<str>,
     pub(super) message: Bytes,
     pub(super) principal: Option<(TenantId, UserId)>,
-    pub(super) roles: Vec<RoleName>,
+    pub(super) roles: Arc<[RoleName]>,
     pub(super) policy: u64,
 }
 
@@ -91,7 +89,7 @@ mod tests {
             method: "/m".into(),
             message: Bytes::from(n.to_string()),
             principal: None,
-            roles: Vec::new(),
+            roles: Arc::default(),
             policy: 1,
         }
     }
