@@ -172,6 +172,8 @@ impl Metrics {
             window,
             registry: registry.clone(),
         };
+        // Where there are no routes nothing is refused.
+        metrics.route_reload_good.set(1);
         gauges(
             r,
             "logicore_build_info",
@@ -258,6 +260,10 @@ mod tests {
         a.connections.inc();
         assert!(a.text().contains("connections_open 1"));
         assert!(b.text().contains("connections_open 0"));
+        assert!(
+            b.text().contains("routes_last_reload_successful 1"),
+            "nothing is refused yet"
+        );
     }
 
     #[test]
