@@ -8,6 +8,8 @@
 //! of the same worker, so nobody ever waits for it. Answers of one message have none.
 
 use std::{
+    collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
 };
@@ -17,6 +19,9 @@ use h2::RecvStream;
 
 /// Answers of one connection that are looked after, before the first look at which of them are over.
 const FEW: usize = 32;
+/// Bytes that are joined. What is read is given back to the service's window, which sends as much again, while the caller may have room for
+/// little of it: so it is read piece by piece.
+const PIECE: usize = 16 << 10;
 
 /// The answers on a connection that stream.
 #[derive(Debug, Default)]
@@ -33,7 +38,9 @@ struct Looked {
 #[derive(Debug)]
 pub(super) struct Unread {
     inner: RecvStream,
-    ahead: BytesMut,
+    ahead: VecDeque<Bytes>,
+    /// The last of it, to which more is added.
+    last: BytesMut,
     /// Of the task that reads.
     reader: Waker,
 }
@@ -43,7 +50,8 @@ impl Answers {
     pub(super) fn keep(&self, inner: RecvStream) -> Arc<Mutex<Unread>> {
         let answer = Arc::new(Mutex::new(Unread {
             inner,
-            ahead: BytesMut::new(),
+            ahead: VecDeque::new(),
+            last: BytesMut::new(),
             reader: Waker::noop().clone(),
         }));
         let mut looked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,8 +79,11 @@ pub(super) fn lock(answer: &Mutex<Unread>) -> MutexGuard<'_, Unread> {
 
 impl Unread {
     pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
-        if !self.ahead.is_empty() {
-            return Poll::Ready(Some(Ok(std::mem::take(&mut self.ahead).freeze())));
+        if self.ahead.is_empty() {
+            self.close();
+        }
+        if let Some(piece) = self.ahead.pop_front() {
+            return Poll::Ready(Some(Ok(piece)));
         }
         let polled = self.inner.poll_data(cx);
         if polled.is_pending() {
@@ -87,14 +98,29 @@ impl Unread {
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.inner.is_end_stream()
+        self.ahead.is_empty() && self.last.is_empty() && self.inner.is_end_stream()
     }
 
     /// How it ended is left there, and found again.
     fn take_out(&mut self) {
-        let mut cx = Context::from_waker(&self.reader);
+        let reader = self.reader.clone();
+        let mut cx = Context::from_waker(&reader);
         while let Poll::Ready(Some(Ok(data))) = self.inner.poll_data(&mut cx) {
-            self.ahead.extend_from_slice(&data);
+            if self.last.len() + data.len() > PIECE {
+                self.close();
+            }
+            if data.len() > PIECE {
+                self.ahead.push_back(data);
+            } else {
+                self.last.extend_from_slice(&data);
+            }
+        }
+    }
+
+    /// Nothing more is added to the last piece.
+    fn close(&mut self) {
+        if !self.last.is_empty() {
+            self.ahead.push_back(mem::take(&mut self.last).freeze());
         }
     }
 }
