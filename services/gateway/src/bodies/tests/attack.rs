@@ -80,6 +80,13 @@ impl Attack {
         self.calls.spawn(call);
     }
 
+    /// A call of somebody else, which neither waits nor is refused meanwhile.
+    pub(crate) async fn passes(&self, request: Request<Body>, deadline: bool) {
+        let call = self.call(request, &principal(), deadline);
+        let ended = tokio::time::timeout(Duration::from_millis(10), call);
+        assert_eq!(ended.await, Ok(None), "it waits for nobody");
+    }
+
     /// Pieces that were read once nothing more happens.
     pub(crate) async fn settled(&self) -> usize {
         tokio::time::sleep(Duration::from_secs(1)).await;
