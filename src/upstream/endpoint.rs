@@ -129,6 +129,12 @@ impl Endpoint {
         self.pools.iter().map(Pool::size).sum()
     }
 
+    /// Calls on that one of them which has most.
+    #[cfg(test)]
+    pub(super) fn most_streams(&self) -> usize {
+        self.pools.iter().map(Pool::most_streams).max().unwrap_or_default()
+    }
+
     /// The same, with those that only finish what is on them.
     #[cfg(test)]
     pub(super) fn living(&self) -> usize {

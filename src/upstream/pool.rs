@@ -113,6 +113,13 @@ impl Pool {
         self.0.open.load().iter().filter(|c| c.usable()).count()
     }
 
+    /// Calls on the connection that has most.
+    #[cfg(test)]
+    pub(super) fn most_streams(&self) -> usize {
+        let open = self.0.open.load();
+        open.iter().map(|c| c.streams()).max().unwrap_or_default()
+    }
+
     /// How many connections have not ended.
     #[cfg(test)]
     pub(super) fn living(&self) -> usize {
@@ -163,7 +170,9 @@ impl Shared {
         let dialled = tokio::time::timeout(DIAL_TIMEOUT, self.dial.connect(self.own)).await;
         let (connection, running) = dialled.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         self.open.rcu(|open| {
-            let mut now: Vec<_> = open.iter().filter(|c| c.usable()).cloned().collect();
+            // Worn-out ones stay until they end: where there are too many they are used again.
+            let kept = open.iter().filter(|c| c.usable() || (c.lives() && c.streams() > 0));
+            let mut now: Vec<_> = kept.cloned().collect();
             now.push(Arc::clone(&connection));
             now
         });
