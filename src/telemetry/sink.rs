@@ -132,10 +132,7 @@ impl<W: Write> Shared<W> {
             let lines = self.due.wait_while(self.lines(), |lines| lines.due == Due::Never);
             let lines = lines.unwrap_or_else(PoisonError::into_inner);
             drop(self.due.wait_timeout_while(lines, WAIT, |lines| lines.due == Due::Soon));
-            let lost = self.write();
-            if lost > 0 {
-                tracing::warn!(lost, "lines of the log were lost: it was not read for too long");
-            }
+            self.write();
         }
     }
 
@@ -147,8 +144,12 @@ impl<W: Write> Shared<W> {
         mem::swap(&mut lines.waiting, &mut out.lines);
         lines.due = Due::Never;
         lines.taken += 1;
-        let lost = mem::take(&mut lines.lost);
+        let (lost, alone) = (mem::take(&mut lines.lost), lines.alone);
         drop(lines);
+        // Before what may last: now there is room for it. Who is alone has lost nothing, and would write within the write.
+        if lost > 0 && !alone {
+            tracing::warn!(lost, "lines of the log were lost: it was not read for too long");
+        }
         // Where the log cannot be written there is no place to say so.
         let _ = out.to.write_all(&out.lines).and_then(|()| out.to.flush());
         out.lines.clear();
