@@ -107,10 +107,11 @@ impl Held {
     }
 
     fn clear(&mut self) {
-        if self.bytes.len() <= KEPT {
+        let little = self.bytes.len() <= KEPT;
+        self.bytes.clear();
+        if little {
             self.bytes.shrink_to(KEPT);
         }
-        self.bytes.clear();
         self.written = 0;
     }
 

@@ -21,7 +21,7 @@ use super::verified::Verified;
 /// A power of two, well above the number of cores.
 const SHARDS: usize = 32;
 
-/// Places of a shard: 16 384 in all, about 10 MB, and half of that again where services of others are told of each. There is room for
+/// Places of a shard: 16 384 in all. There is room for
 /// 10,000 tokens that take turns, uneven as shards are: what is forgotten is verified again, which costs as much as the rest of a call.
 const PLACES: usize = 512;
 

@@ -57,6 +57,10 @@ where
 
     fn add(&self, value: Arc<T>) -> Arc<T> {
         let mut set = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have been first.
+        if let Some(known) = set.get(&*value) {
+            return Arc::clone(known);
+        }
         if set.len() >= MOST {
             set.clear();
         }
