@@ -212,7 +212,7 @@ fn operators(ctx: &Context, servers: &mut Servers, stack: GrpcService) {
 fn operators(_: &Context, _: &mut Servers, _: GrpcService) {}
 
 /// SIGHUP asks for the routes to be read again, where there are some; it ends no process, at no time of its life. But that of a terminal
-/// that closes does.
+/// that closes does, where there are none.
 #[cfg(unix)]
 fn outlive_hangups() {
     use tokio::signal::unix::{SignalKind, signal};
