@@ -23,7 +23,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
-pub use collect::{Memory, Uncounted};
+pub use collect::{Memory, Uncounted, in_time};
 pub use scan::last_string;
 
 use super::{

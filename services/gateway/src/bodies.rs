@@ -10,11 +10,15 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use http::{Extensions, HeaderMap, header, request::Parts};
 use logicore::{access::Principal, ids::UserId, layer::guard::Memory};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 
 pub(crate) use buffer::Buffer;
 
@@ -29,6 +33,10 @@ const SHORT: usize = 64 << 10;
 const AT_ONCE: usize = 64 << 10;
 /// KiB of them that one caller has, or one longer message: whoever sends slowly keeps nobody else waiting.
 const OF_ONE: usize = AT_ONCE / 8;
+/// How long a body with a place may take, beside what its length takes at the slowest rate.
+const GRACE: Duration = Duration::from_secs(5);
+/// Bytes a second; far below what its caller's neighbours would notice.
+const SLOWEST: usize = 256 << 10;
 /// So many callers' shares are kept before those that nobody uses are dropped.
 const KEPT: usize = 1024;
 
@@ -45,6 +53,8 @@ pub(crate) struct Bounds {
 /// Memory that a body may take; free again when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
+    /// When what it is for must be here.
+    until: Instant,
     _of_one: Option<OwnedSemaphorePermit>,
     _of_all: OwnedSemaphorePermit,
 }
@@ -129,6 +139,7 @@ impl Quota {
         self.bounds.make_room(kib);
         let of_all = permits(Arc::clone(&self.bounds.places), kib).await?;
         Some(Place {
+            until: Instant::now() + GRACE + Duration::from_secs((bytes / SLOWEST) as u64),
             _of_one: of_one,
             _of_all: of_all,
         })
@@ -142,6 +153,10 @@ impl Memory for Bounds {
 
     async fn take(&self, extensions: &Extensions, bytes: usize) -> Option<Place> {
         self.quota(extensions).place(bytes).await
+    }
+
+    fn until(place: &Option<Place>) -> Option<Instant> {
+        place.as_ref().map(|place| place.until)
     }
 }
 

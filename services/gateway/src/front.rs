@@ -18,7 +18,10 @@ use std::{
 use http::{Method, Request, Response, request::Parts};
 use logicore::{
     Error,
-    layer::{GrpcService, guard::MaxMessage},
+    layer::{
+        GrpcService,
+        guard::{MaxMessage, Memory, in_time},
+    },
     server::HttpService,
 };
 use tonic::body::Body;
@@ -53,8 +56,8 @@ impl Inward {
         match self {
             Self::Rest(found) => {
                 let longest = bounds.longest(&parts.extensions);
-                let _place = bounds.place(&parts, longest).await;
-                rest_decode(&found, parts, body, longest).await
+                let place = bounds.place(&parts, longest).await;
+                in_time(Bounds::until(&place), rest_decode(&found, parts, body, longest)).await
             }
             Self::Connect(call) => connect::adapt(&call, parts, body, bounds).await,
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Extensions;
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body};
 
 use super::too_large;
@@ -26,6 +27,25 @@ pub trait Memory: Clone + Send + Sync + 'static {
 
     /// Waits until a message of so many bytes may be collected for the caller in a request's extensions.
     fn take(&self, extensions: &Extensions, bytes: usize) -> impl Future<Output = Self::Taken> + Send;
+
+    /// When the message must be here whose memory it is: a stream has no deadline, and who sends slowly would keep it from others.
+    fn until(_: &Self::Taken) -> Option<Instant> {
+        None
+    }
+}
+
+/// What is done until then, or the error of who was too slow.
+///
+/// # Errors
+/// `DEADLINE_EXCEEDED`, and those of what is done.
+pub async fn in_time<T>(until: Option<Instant>, done: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match until {
+        None => done.await,
+        Some(until) => timeout_at(until, done).await.unwrap_or_else(|_| {
+            let message = "a long message came too slowly, and others wait for its memory";
+            Err(Error::new(Reason::DeadlineExceeded, message))
+        }),
+    }
 }
 
 /// Memory that nobody counts.
@@ -64,7 +84,8 @@ pub(super) async fn collect<M: Memory>(
             taken = Some(memory.take(extensions, length).await);
             all = within(length, &all);
         }
-        let Some(more) = next(&mut body, limit).await? else {
+        let until = taken.as_ref().and_then(M::until);
+        let Some(more) = in_time(until, next(&mut body, limit)).await? else {
             return Ok(all.into());
         };
         if length.is_some_and(|length| all.len() + more.len() > length) {

@@ -3,21 +3,16 @@
 //! A stream has no deadline, and whoever sends the rest slowly would keep a place for as long. So a message that has one must come in
 //! time, by a rate that is far below what its caller's neighbours would notice.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use logicore::{Error, Reason};
-use tokio::time::{Instant, timeout_at};
+use logicore::{
+    Error,
+    layer::guard::{Memory, in_time},
+};
 use tonic::{Status, body::Body};
 
-use super::{Place, Quota, SHORT};
-
-/// How long a message with a place may take, beside what its length takes at the slowest rate.
-const GRACE: Duration = Duration::from_secs(5);
-/// Bytes a second.
-const SLOWEST: usize = 256 << 10;
+use super::{Bounds, Place, Quota, SHORT};
 
 /// What has come of a body's message that is not whole yet.
 #[derive(Debug, Default)]
@@ -25,8 +20,8 @@ pub(crate) struct Buffer {
     bytes: BytesMut,
     /// Whose memory it is; none where nobody counts it.
     quota: Option<Quota>,
-    /// The place of a long message, and when its rest must be here.
-    place: Option<(Place, Instant)>,
+    /// The place of a long message.
+    place: Option<Place>,
 }
 
 impl Buffer {
@@ -49,17 +44,12 @@ impl Buffer {
         if self.place.is_none()
             && self.bytes.len() > SHORT
             && let Some(quota) = &self.quota
-            && let Some(place) = quota.place(most).await
         {
-            self.place = Some((place, Instant::now() + time(most)));
+            self.place = quota.place(most).await;
         }
-        match &self.place {
-            Some((_, end)) => match timeout_at(*end, body.frame()).await {
-                Ok(frame) => frame,
-                Err(_) => Some(Err(too_slow().into())),
-            },
-            None => body.frame().await,
-        }
+        let frame = async { Ok::<_, Error>(body.frame().await) };
+        let frame = in_time(Bounds::until(&self.place), frame).await;
+        frame.unwrap_or_else(|slow| Some(Err(slow.into())))
     }
 
     /// Adds what came, of a message that takes `most` bytes at most.
@@ -84,12 +74,4 @@ impl Buffer {
         }
         message.freeze()
     }
-}
-
-fn time(most: usize) -> Duration {
-    GRACE + Duration::from_secs((most / SLOWEST) as u64)
-}
-
-fn too_slow() -> Error {
-    Error::new(Reason::DeadlineExceeded, "a long message of the stream came too slowly")
 }

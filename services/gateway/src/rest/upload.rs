@@ -6,7 +6,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request, header, request::Parts};
 use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, StreamBody};
-use logicore::{Error, Reason, framing::PREFIX};
+use logicore::{
+    Error, Reason,
+    framing::PREFIX,
+    layer::guard::{Memory, in_time},
+};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use tokio::sync::oneshot;
 use tonic::{Status, body::Body};
@@ -93,8 +97,8 @@ async fn source(route: &Match, parts: &Parts, body: Body, bounds: &Bounds) -> Re
             left: length,
         }),
         None => {
-            let _place = bounds.quota(&parts.extensions).place(limit).await;
-            let data = super::decode::collect(body, limit).await?;
+            let place = bounds.take(&parts.extensions, limit).await;
+            let data = in_time(Bounds::until(&place), super::decode::collect(body, limit)).await?;
             Ok(Source::Whole {
                 begin: raw.begin(data.len(), limit)?,
                 left: data.len(),

@@ -41,42 +41,48 @@ const NDJSON: (header::HeaderName, &str) = (header::CONTENT_TYPE, "application/x
 
 #[tokio::test(start_paused = true)]
 async fn little_that_becomes_much_is_read_of_few_at_once() {
-    let mut attack = Attack::new();
-    let mut packed = gzip(&vec![b' '; (4 << 20) - 1]);
-    let length = packed.len().to_string();
-    packed.truncate(packed.len() - 2);
-    let packed = Bytes::from(packed);
-    let gzipped = [
-        JSON,
-        (header::CONTENT_ENCODING, "gzip"),
-        (header::CONTENT_LENGTH, &*length),
-    ];
-    for _ in 0..CALLERS {
-        let body = slow(vec![packed.clone()], &attack.read);
-        attack.begin(request(routes(), "/v1/books:find", &gzipped, body), true);
+    // Methods that stream their answers have no deadline.
+    for deadline in [true, false] {
+        let mut attack = Attack::new();
+        let mut packed = gzip(&vec![b' '; (4 << 20) - 1]);
+        let length = packed.len().to_string();
+        packed.truncate(packed.len() - 2);
+        let packed = Bytes::from(packed);
+        let gzipped = [
+            JSON,
+            (header::CONTENT_ENCODING, "gzip"),
+            (header::CONTENT_LENGTH, &*length),
+        ];
+        for _ in 0..CALLERS {
+            let body = slow(vec![packed.clone()], &attack.read);
+            attack.begin(request(routes(), "/v1/books:find", &gzipped, body), deadline);
+        }
+        assert_eq!(attack.settled().await, PLACES);
+        let short = request(
+            routes(),
+            "/v1/books:find",
+            &[JSON, (header::CONTENT_LENGTH, "2")],
+            small("{}"),
+        );
+        attack.passes(short, deadline).await;
+        assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
     }
-    assert_eq!(attack.settled().await, PLACES);
-    let short = request(
-        routes(),
-        "/v1/books:find",
-        &[JSON, (header::CONTENT_LENGTH, "2")],
-        small("{}"),
-    );
-    attack.passes(short, true).await;
-    assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn bytes_of_unknown_length_are_collected_of_few_at_once() {
-    let mut attack = Attack::new();
-    for _ in 0..CALLERS {
-        let body = slow(vec![Bytes::from_static(&[7; 1000])], &attack.read);
-        attack.begin(request(uploads::routes(), "/convert", &[], body), true);
+    // Methods that stream their answers have no deadline.
+    for deadline in [true, false] {
+        let mut attack = Attack::new();
+        for _ in 0..CALLERS {
+            let body = slow(vec![Bytes::from_static(&[7; 1000])], &attack.read);
+            attack.begin(request(uploads::routes(), "/convert", &[], body), deadline);
+        }
+        assert_eq!(attack.settled().await, PLACES);
+        let announced = request(uploads::routes(), "/convert", &[], small("a,b"));
+        attack.passes(announced, deadline).await;
+        assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
     }
-    assert_eq!(attack.settled().await, PLACES);
-    let announced = request(uploads::routes(), "/convert", &[], small("a,b"));
-    attack.passes(announced, true).await;
-    assert_eq!(attack.ended().await, [Some(Reason::DeadlineExceeded); CALLERS]);
 }
 
 #[tokio::test(start_paused = true)]
