@@ -1,13 +1,21 @@
 //! When memory is asked for, and for how long it is held.
 
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::*;
 
 const MOST: usize = 4 << 20;
+/// How long a message may take once it has its memory.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Memory for one message, which keeps what it was asked for.
 #[derive(Clone)]
@@ -30,12 +38,19 @@ impl One {
 }
 
 impl Memory for One {
-    type Taken = OwnedSemaphorePermit;
+    type Taken = (OwnedSemaphorePermit, Instant);
 
-    async fn take(&self, extensions: &http::Extensions, bytes: usize) -> OwnedSemaphorePermit {
+    async fn take(&self, extensions: &http::Extensions, bytes: usize) -> (OwnedSemaphorePermit, Instant) {
         assert!(extensions.get::<Arc<Principal>>().is_some(), "who calls is known");
         self.asked.lock().unwrap().push(bytes);
-        self.free.clone().acquire_owned().await.unwrap()
+        (
+            self.free.clone().acquire_owned().await.unwrap(),
+            Instant::now() + PATIENCE,
+        )
+    }
+
+    fn until((_, until): &(OwnedSemaphorePermit, Instant)) -> Option<Instant> {
+        Some(*until)
     }
 }
 
@@ -171,4 +186,22 @@ async fn what_cannot_become_right_is_refused_before_the_rest_comes() {
         assert_eq!(Error::reason_of(&status), Some(reason));
         drop(send);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_slowly_keeps_memory_for_a_while_and_not_for_ever() {
+    let memory = One::new();
+    let begun = Frame::data(long(100_000).slice(..1000));
+    let pieces = tokio_stream::iter([Ok::<_, Status>(begun)]);
+    let body = StreamBody::new(tokio_stream::StreamExt::chain(pieces, tokio_stream::pending()));
+    let start = Instant::now();
+    let guard = GuardLayer::new(MOST)
+        .within(memory.clone())
+        .layer(tower::service_fn(|_: Request<Body>| async {
+            Ok::<_, Infallible>(Status::ok("").into_http())
+        }));
+    let Ok(response) = guard.oneshot(about_oneself(Body::new(body))).await;
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(Error::reason_of(&status), Some(Reason::DeadlineExceeded));
+    assert_eq!((start.elapsed(), memory.free.available_permits()), (PATIENCE, 1));
 }
