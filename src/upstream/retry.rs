@@ -15,7 +15,7 @@ use super::{
     Shared,
     answer::{Pushback, deadline_exceeded},
     attempt::{self, Reply},
-    failure::Failure,
+    failure::{Failure, Kind},
     plan::Plan,
     replay::Replay,
 };
@@ -44,7 +44,8 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
     shared.budget.deposit();
     let mut number = 1;
     loop {
-        let result = limited(shared, &plan, &parts, &replay).await;
+        let last = number >= shared.attempts;
+        let result = limited(shared, &plan, &parts, &replay, last).await;
         let verdict = judge(&plan, &result);
         if number > 1 {
             shared.count_retry(if verdict == Verdict::Final(true) {
@@ -53,12 +54,15 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
                 "failed"
             });
         }
-        let (Verdict::Again(pushback), true) = (verdict, number < shared.attempts) else {
+        let (Verdict::Again(pushback), false) = (verdict, last) else {
             return finish(&replay, result);
         };
-        let Some(wait) = wait(pushback, number).filter(|wait| plan.remaining().is_none_or(|left| *wait < left)) else {
+        let Some(wait) = wait(pushback, number) else {
             return finish(&replay, result);
         };
+        if plan.remaining().is_some_and(|left| left <= wait) {
+            return finish(&replay, result.or_else(|failure| Err(out_of_time(shared, failure))));
+        }
         if !replay.rewind() {
             return finish(&replay, result);
         }
@@ -72,13 +76,21 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
     }
 }
 
-/// An attempt within its own time and the call's.
-async fn limited(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay) -> Result<Reply, Failure> {
+/// What a call ends with that has no time for another attempt: where the last one had none either, that is all that is wrong.
+fn out_of_time(shared: &Shared, failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::TryTimeout => Failure::refused(deadline_exceeded(shared.name)),
+        _ => failure,
+    }
+}
+
+/// An attempt within its own time and the call's; the last one has all that is left.
+async fn limited(shared: &Shared, plan: &Plan, parts: &Parts, replay: &Replay, last: bool) -> Result<Reply, Failure> {
     let mut attempt = pin!(attempt::run(shared, plan, parts, replay));
     let Some(deadline) = plan.deadline else {
         return attempt.await;
     };
-    let until = plan.per_try.map(|t| tokio::time::Instant::now() + t);
+    let until = plan.per_try.filter(|_| !last).map(|t| tokio::time::Instant::now() + t);
     if let Some(until) = until.filter(|until| *until < deadline) {
         match timeout_at(until, attempt.as_mut()).await {
             Ok(result) => return result,

@@ -141,9 +141,23 @@ async fn all_attempts_end_by_the_deadline() {
     let upstream = to(vec![address], &resilience());
     let start = Instant::now();
     let answer = call(&upstream, GET_USER).await;
-    assert!(matches!(answer.code(), Code::DeadlineExceeded | Code::Unavailable));
+    assert_eq!(answer.code(), Code::DeadlineExceeded);
     assert!(start.elapsed() <= Duration::from_secs(5), "{:?}", start.elapsed());
     assert_eq!(*calls.lock().unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_never_answered_is_told_that_the_time_is_over() {
+    // Short ones have no time for another attempt after a wait, long ones for all three.
+    for millis in (1..50).chain([300, 3000]) {
+        let (_, address) = hanging();
+        let upstream = to(vec![address], &resilience());
+        let timeout = deadline::format(Duration::from_millis(millis));
+        let mut asked = request(GET_USER);
+        asked.headers_mut().insert(deadline::HEADER, timeout);
+        let answer = send(&upstream, asked).await;
+        assert_eq!(answer.code(), Code::DeadlineExceeded, "within {millis} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]
