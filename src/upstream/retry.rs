@@ -61,7 +61,7 @@ pub(super) async fn call(shared: &Shared, plan: Plan, request: Request<Body>) ->
             return finish(&replay, result);
         };
         if plan.remaining().is_some_and(|left| left <= wait) {
-            return finish(&replay, result.or_else(|failure| Err(out_of_time(shared, failure))));
+            return finish(&replay, result.map_err(|failure| out_of_time(shared, failure)));
         }
         if !replay.rewind() {
             return finish(&replay, result);
